@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const janusPackage = "github.com/pgjanus/pgjanus/cmd/pgjanus"
+
+// janusConfig has the defaults for everything but the addresses.
+const janusConfig = `listen: %s
+upstream: %s
+control: %s
+rules: %s
+admin: {listen: %s}
+log: {level: info, format: json}
+`
+
+// janus is a running pgjanus.
+type janus struct {
+	*child
+	port  int
+	admin string // base URL
+}
+
+// startJanus builds pgjanus and runs it, with the three migrations in
+// dualwrite, in front of the server on port upstream.
+func startJanus(ctx context.Context, dir, control string, upstream int) (*janus, error) {
+	binary := filepath.Join(dir, "pgjanus")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, janusPackage)
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building pgjanus (run bench inside the repository): %w\n%s", err, out)
+	}
+	config, port, admin, err := configureJanus(dir, control, upstream)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(binary, "serve", "--config", config)
+	cmd.Dir = dir
+	cmd.SysProcAttr = detached(nil)
+	c, err := startChild(cmd, filepath.Join(dir, "pgjanus.log"))
+	if err != nil {
+		return nil, err
+	}
+	j := &janus{child: c, port: port, admin: "http://" + address(admin)}
+	if err := c.await(ctx, j.ready); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return j, nil
+}
+
+// configureJanus writes both files and returns the settings file and the ports.
+func configureJanus(dir, control string, upstream int) (config string, port, admin int, err error) {
+	port, errP := freePort()
+	admin, errA := freePort()
+	if err := errors.Join(errP, errA); err != nil {
+		return "", 0, 0, err
+	}
+	rules, err := sqlFiles.ReadFile("sql/rules.yaml")
+	if err != nil {
+		return "", 0, 0, fmt.Errorf("reading the rules: %w", err)
+	}
+	config, rulesFile := filepath.Join(dir, "pgjanus.yaml"), filepath.Join(dir, "rules.yaml")
+	settings := fmt.Appendf(nil, janusConfig, address(port), address(upstream), control, rulesFile, address(admin))
+	err = errors.Join(os.WriteFile(config, settings, 0o600), os.WriteFile(rulesFile, rules, 0o600))
+	if err != nil {
+		return "", 0, 0, fmt.Errorf("configuring pgjanus: %w", err)
+	}
+	return config, port, admin, nil
+}
+
+func (j *janus) ready(ctx context.Context) error { return j.call(ctx, http.MethodGet, "/readyz") }
+
+// refresh makes pgjanus look at the catalog now, so that it does not do so in
+// the middle of a measurement because a table was truncated before it.
+func (j *janus) refresh(ctx context.Context) error {
+	return j.call(ctx, http.MethodPost, "/api/reload")
+}
+
+func (j *janus) call(ctx context.Context, method, path string) error {
+	req, err := http.NewRequestWithContext(ctx, method, j.admin+path, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("asking pgjanus: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking pgjanus: %w", err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("reading the answer of pgjanus: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("asking pgjanus: %s %s: %s: %s", method, path, res.Status, strings.TrimSpace(string(body)))
+	}
+	return nil
+}

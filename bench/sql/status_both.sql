@@ -1,0 +1,2 @@
+\set id random(1, 10000)
+UPDATE users SET is_active = {{.Active}}, status = {{.Status}} WHERE id = :id;

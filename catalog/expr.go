@@ -1,0 +1,113 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// preflightSQL: may views be created here, and would a schema be taken for
+// one of the names that unprint looks for?
+const preflightSQL = `
+SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'),
+  pg_catalog.format('GRANT TEMPORARY ON DATABASE %I TO %I', pg_catalog.current_database(), current_user),
+  coalesce((SELECT pg_catalog.min(nspname::text) FROM pg_catalog.pg_namespace WHERE nspname ~ '^(old|new)(_[0-9]+)?$'), '')`
+
+// resolve fills Exprs. Each expression is tried in a savepoint of its own.
+func (s *Snapshot) resolve(ctx context.Context, tx pgx.Tx, requests []ExprRequest) error {
+	// How user text is to be read; its names follow the caller's search_path.
+	err := setLocal(ctx, tx, lockTimeoutSetting(), [2]string{"standard_conforming_strings", "on"},
+		[2]string{"client_encoding", "UTF8"})
+	if err != nil {
+		return err
+	}
+	var may bool
+	var grant, schema string
+	if err := tx.QueryRow(ctx, preflightSQL).Scan(&may, &grant, &schema); err != nil {
+		return fmt.Errorf("preparing to resolve expressions: %w", err)
+	}
+	if !may {
+		return fmt.Errorf("resolving expressions needs temporary views: as an administrator, %s", grant)
+	}
+	if schema != "" {
+		return fmt.Errorf("resolving expressions: schema %q has the name of a row in them; rename the schema", schema)
+	}
+	for _, r := range requests {
+		e, err := s.resolveOne(ctx, tx, r)
+		if err != nil {
+			return fmt.Errorf("resolving expression %s: %w", r.ID, err)
+		}
+		s.Exprs[r.ID] = e
+	}
+	return nil
+}
+
+func (s *Snapshot) resolveOne(ctx context.Context, tx pgx.Tx, r ExprRequest) (e Expr, err error) {
+	oid, err := s.oid(ctx, tx, r.Table)
+	if err != nil || oid == 0 {
+		return Expr{}, err
+	}
+	if refused := unbalanced(r.SQL); refused != nil {
+		return Expr{Err: refused}, nil
+	}
+	savepoint, err := tx.Begin(ctx)
+	if err != nil {
+		return Expr{}, fmt.Errorf("setting a savepoint: %w", err)
+	}
+	defer func() {
+		if e := savepoint.Rollback(ctx); e != nil && err == nil {
+			err = fmt.Errorf("rolling back to the savepoint: %w", e)
+		}
+	}()
+	w := wrap(r)
+	// Not Exec: without arguments that is the simple protocol, which would
+	// take more than one statement.
+	if _, err := tx.Conn().PgConn().ExecParams(ctx, w.sql, nil, nil, nil, nil).Close(); err != nil {
+		if refused := w.refusal(err); refused != nil {
+			return Expr{Err: refused}, nil
+		}
+		return Expr{}, fmt.Errorf("asking Postgres: %w", err)
+	}
+	return describe(ctx, savepoint, r)
+}
+
+const describeSQL = `
+SELECT pg_get_viewdef(r.ev_class), r.ev_action::text
+FROM pg_rewrite r WHERE r.ev_class = $1::regclass AND r.rulename = '_RETURN'`
+
+const yieldsSQL = `
+SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`
+
+// describe reads the view back as Postgres understood it.
+func describe(ctx context.Context, tx pgx.Tx, r ExprRequest) (Expr, error) {
+	if err := setLocal(ctx, tx, printing[:]...); err != nil {
+		return Expr{}, err
+	}
+	const view = "pg_temp." + scratchView
+	var definition, tree string
+	if err := tx.QueryRow(ctx, describeSQL, view).Scan(&definition, &tree); err != nil {
+		return Expr{}, fmt.Errorf("printing it: %w", err)
+	}
+	var e Expr
+	var err error
+	if e.SQL, err = unprint(r, definition); err != nil {
+		return Expr{}, err
+	}
+	err = each(ctx, tx, "its columns", yieldsSQL, []any{view}, func(row pgx.Rows) error {
+		var c ExprColumn
+		err := row.Scan(&c.Name, &c.Type)
+		if r.Kind != QueryOverOld {
+			c.Name = ""
+		}
+		e.Columns = append(e.Columns, c)
+		return err
+	})
+	if err != nil {
+		return Expr{}, err
+	}
+	n := parseNodes(tree)
+	e.Volatile, e.Stable, err = n.volatility(ctx, tx)
+	return e, err
+}

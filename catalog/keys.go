@@ -1,0 +1,71 @@
+package catalog
+
+import (
+	"context"
+	"sort"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// keysSQL reads the primary key and the unique indexes that hold for every
+// row at all times: valid, not partial, not over expressions, not deferrable.
+// It unnests before it joins: INCLUDE columns come behind the first indnkeyatts.
+const keysSQL = `
+SELECT i.indrelid, i.indisprimary, (
+    SELECT array_agg(a.attname::text ORDER BY k.n)
+    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, n)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
+    WHERE k.n <= i.indnkeyatts)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = ANY($1::oid[]) AND i.indisunique AND i.indisvalid
+  AND (i.indisprimary OR (i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL))
+ORDER BY c.relname`
+
+func readKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
+	return each(ctx, tx, "keys", keysSQL, []any{tables.oids()}, func(row pgx.Rows) error {
+		var oid uint32
+		var primary bool
+		var columns []string
+		if err := row.Scan(&oid, &primary, &columns); err != nil {
+			return err
+		}
+		if t := tables[oid]; primary {
+			t.Key = columns
+		} else {
+			t.Unique = append(t.Unique, columns)
+		}
+		return nil
+	})
+}
+
+const foreignKeysSQL = `
+SELECT c.conrelid, c.conname::text, (
+    SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.conkey) WITH ORDINALITY AS k(num, n)
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num),
+  n.nspname::text, r.relname::text, (
+    SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, n)
+    JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
+  c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred
+FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
+WHERE c.conrelid = ANY($1::oid[]) AND c.contype = 'f'
+ORDER BY c.conrelid, c.conname`
+
+func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
+	return each(ctx, tx, "foreign keys", foreignKeysSQL, []any{tables.oids()}, func(row pgx.Rows) error {
+		var oid uint32
+		var k ForeignKey
+		err := row.Scan(&oid, &k.Name, &k.Columns, &k.RefTable.Schema, &k.RefTable.Name, &k.RefColumns,
+			&k.OnDelete, &k.OnUpdate, &k.Deferred)
+		if err != nil {
+			return err
+		}
+		tables[oid].ForeignKeys = append(tables[oid].ForeignKeys, k)
+		return nil
+	})
+}
+
+func sortedOIDs(tables tablesByOID) []uint32 {
+	list := tables.oids()
+	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
+	return list
+}

@@ -1,0 +1,57 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// tablesByOID are the tables of a snapshot under construction.
+type tablesByOID map[uint32]*Table
+
+// oids returns the keys, the form in which the tables are sent to Postgres.
+func (ts tablesByOID) oids() []uint32 {
+	list := make([]uint32, 0, len(ts))
+	for oid := range ts {
+		list = append(list, oid)
+	}
+	return list
+}
+
+const tablesSQL = `
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition
+FROM (SELECT DISTINCT s, r FROM unnest($1::name[], $2::name[]) AS w(s, r)) AS w
+JOIN pg_namespace n ON n.nspname = w.s
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.r
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`
+
+func (s *Snapshot) readTables(ctx context.Context, tx pgx.Tx, names []Name) (tablesByOID, error) {
+	schemas, relations := split(names)
+	byOID := tablesByOID{}
+	err := each(ctx, tx, "tables", tablesSQL, []any{schemas, relations}, func(row pgx.Rows) error {
+		t := &Table{}
+		err := row.Scan(&t.OID, &t.Name.Schema, &t.Name.Name, &t.Kind, &t.RowSecurity, &t.Partition)
+		byOID[t.OID], s.Tables[t.Name] = t, t
+		return err
+	})
+	return byOID, err
+}
+
+// each calls fn for every row of a query; noun says in errors what was read.
+func each(ctx context.Context, tx pgx.Tx, noun, sql string, args []any, fn func(pgx.Rows) error) error {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", noun, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return fmt.Errorf("reading %s: %w", noun, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("reading %s: %w", noun, err)
+	}
+	return nil
+}

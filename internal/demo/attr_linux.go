@@ -1,0 +1,10 @@
+package demo
+
+import "syscall"
+
+// attributes puts a child into a process group of its own, so that an
+// interrupt at the terminal reaches us and we end things in order, and has
+// the kernel end it should we die.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+}

@@ -1,0 +1,198 @@
+package live
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// loadTimeout bounds one load, connecting included.
+const loadTimeout = 20 * time.Second
+
+// load brings the rules file into force and logs the outcome. With an error
+// what was in force stays.
+func (l *Live) load(ctx context.Context, source string) (*Report, error) {
+	if source != sourceRetry {
+		l.redialAt = time.Time{} // someone is waiting
+	}
+	report, err := l.attempt(ctx)
+	if ctx.Err() != nil {
+		return nil, ErrStopped
+	}
+	l.problems = problemLines(l.opt.RulesFile, err)
+	l.pending = err != nil
+	l.publish()
+	switch {
+	case err != nil:
+		l.reject(source, rulesRejected, l.problems)
+	case len(report.Changes) == 0:
+		delete(l.told, rulesRejected)
+		l.opt.Metrics.count(unchanged)
+		l.opt.Log.Info("rules loaded: no change", zap.String("source", source), zap.Uint64("epoch", report.Epoch))
+	default:
+		l.accept(source, report)
+	}
+	return report, err
+}
+
+// attempt reads, checks, records and puts in force.
+func (l *Live) attempt(ctx context.Context) (*Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	set, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	var report *Report
+	err = l.withLink(ctx, func(link *link) error {
+		report, err = l.apply(ctx, link, set)
+		return err
+	})
+	return report, err
+}
+
+// read parses the rules file and remembers what was in it.
+func (l *Live) read() (*rules.Set, error) {
+	data, err := os.ReadFile(l.opt.RulesFile)
+	l.tried = sha256.Sum256(data)
+	if err != nil {
+		return rules.Load(l.opt.RulesFile) // which says why, and the way out
+	}
+	return rules.Parse(l.opt.RulesFile, data)
+}
+
+// apply puts set in force over link. Phases are recorded in the database
+// before any session works under them.
+func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, error) {
+	recorded, err := link.phases(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the recorded phases: %w", err)
+	}
+	prev := recordedSet(l.opt.RulesFile, recorded)
+	var changes []rules.Change
+	if l.running != nil {
+		prev = l.running.set
+		changes = rules.Diff(prev, set)
+		if same, err := l.unchanged(ctx, link, changes); err != nil || same {
+			if err == nil && l.unsure {
+				err = l.record(ctx, link, set)
+			}
+			return &Report{Epoch: l.running.epoch}, err
+		}
+	} else {
+		changes = rules.Diff(&rules.Set{File: set.File}, set)
+	}
+	if err := rules.Transition(prev, set).Err(); err != nil {
+		return nil, err
+	}
+	compiled, err := link.compile(ctx, set, l.nextEpoch())
+	if err != nil {
+		return nil, err
+	}
+	if len(recorded) > 0 || anyActive(set) {
+		if err := l.record(ctx, link, set); err != nil {
+			return nil, err
+		}
+		if err := link.check(ctx, compiled.planner); err != nil {
+			l.takeBack(ctx, link)
+			return nil, err
+		}
+	}
+	l.force(set, compiled)
+	return &Report{Epoch: l.running.epoch, Changes: changeLines(changes)}, nil
+}
+
+// record writes the phases of set to the database. After a failure nobody
+// knows which phases are recorded, so the next load records again.
+func (l *Live) record(ctx context.Context, link *link, set *rules.Set) error {
+	l.unsure = true
+	if err := link.record(ctx, set); err != nil {
+		return fmt.Errorf("recording the phases: %w", err)
+	}
+	l.unsure = false
+	return nil
+}
+
+// takeBack records the phases in force again after others were recorded that
+// cannot be worked under.
+func (l *Live) takeBack(ctx context.Context, link *link) {
+	l.unsure = true
+	if l.running == nil {
+		return // nothing works under any phase
+	}
+	if err := l.record(ctx, link, l.running.set); err != nil {
+		l.opt.Log.Error("taking back the recorded phases", zap.Error(err))
+	}
+}
+
+// unchanged says that neither the rules nor the catalog differ from what is
+// in force.
+func (l *Live) unchanged(ctx context.Context, link *link, changes []rules.Change) (bool, error) {
+	if len(changes) > 0 {
+		return false, nil
+	}
+	seen, err := link.fingerprint(ctx, l.running.compiled.tables)
+	return seen == l.running.compiled.fingerprint, err
+}
+
+func (l *Live) nextEpoch() uint64 {
+	if l.running == nil {
+		return 1
+	}
+	return l.running.epoch + 1
+}
+
+// force hands the planner to the proxy.
+func (l *Live) force(set *rules.Set, c *compiled) {
+	epoch := l.nextEpoch()
+	l.running = &running{
+		set:      set,
+		epoch:    epoch,
+		since:    sinceEpochs(l.running, set, epoch),
+		loadedAt: l.opt.now(),
+		compiled: c,
+	}
+	l.stale = nil
+	delete(l.told, catalogRejected)
+	l.opt.Metrics.phases(set)
+	l.opt.Use(c.planner)
+	for _, w := range c.warnings {
+		l.opt.Log.Warn("rules: "+w, zap.Uint64("epoch", epoch))
+	}
+}
+
+// recordedSet is the set that a database says was last in force: names and
+// phases only.
+func recordedSet(file string, phases map[string]rules.Phase) *rules.Set {
+	set := &rules.Set{File: file}
+	for name, phase := range phases {
+		set.Migrations = append(set.Migrations, rules.Migration{Name: name, Phase: phase})
+	}
+	return set
+}
+
+func anyActive(set *rules.Set) bool {
+	for i := range set.Migrations {
+		if set.Migrations[i].Active() {
+			return true
+		}
+	}
+	return false
+}
+
+func changeLines(changes []rules.Change) []string {
+	lines := make([]string, 0, len(changes)+1)
+	for _, c := range changes {
+		lines = append(lines, c.String())
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "catalog changed")
+	}
+	return lines
+}

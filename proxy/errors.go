@@ -1,0 +1,184 @@
+package proxy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// SQLSTATEs of our own errors.
+const (
+	codeRefused       = "0A000" // feature_not_supported
+	codeSerialization = "40001" // serialization_failure
+	codeStarting      = "57P03" // cannot_connect_now
+	codeShutdown      = "57P01" // admin_shutdown
+	codeProtocol      = "08P01" // protocol_violation
+	codeTooMany       = "53300" // too_many_connections
+	codeUnreachable   = "08006" // connection_failure
+)
+
+// wireError is an ErrorResponse of ours.
+type wireError struct {
+	severity string // ERROR or FATAL
+	code     string
+	message  string
+	hint     string
+	position int // characters, from 1; 0 for none
+}
+
+func (e wireError) append(dst []byte) []byte {
+	return appendFrame(dst, 'E', func(b []byte) []byte {
+		field := func(kind byte, value string) {
+			if value != "" {
+				b = appendCString(append(b, kind), value)
+			}
+		}
+		field('S', e.severity)
+		field('V', e.severity)
+		field('C', e.code)
+		field('M', e.message)
+		field('H', e.hint)
+		if e.position > 0 {
+			field('P', strconv.Itoa(e.position))
+		}
+		return append(b, 0)
+	})
+}
+
+func fatal(code, message, hint string) wireError {
+	return wireError{severity: "FATAL", code: code, message: message, hint: hint}
+}
+
+// refusedText is what is sent to the server in place of a statement that is
+// refused: it cannot be parsed, and the server's log shows the reason.
+func refusedText(r *rewrite.Refusal) string {
+	return "pgjanus refused this statement: " + strings.ReplaceAll(r.Error(), "\x00", "")
+}
+
+// onError turns a server's error into the client's, and drops the expectations
+// of what the server will skip: all up to the next Sync. Inside a Query, and at
+// Sync itself, ReadyForQuery follows by itself.
+func (c *core) onError(h *expectation, frame []byte, out *batch) {
+	c.held = c.held[:0]
+	c.showError(h, frame, out)
+	if h == nil || h.answer == answerQuery || h.answer == answerReady {
+		return
+	}
+	c.copying = false
+	var undo []func(*core)
+	for c.queue.len() > 0 && c.queue.at(0).answer != answerReady {
+		if e := c.queue.pop(); e.detail != nil && e.detail.undo != nil {
+			undo = append(undo, e.detail.undo)
+		}
+	}
+	for i := len(undo) - 1; i >= 0; i-- {
+		undo[i](c)
+	}
+	c.skipping = c.queue.len() == 0
+}
+
+// showError passes on the error that the client is to see.
+func (c *core) showError(h *expectation, frame []byte, out *batch) {
+	var d detail
+	if h != nil && h.detail != nil {
+		d = *h.detail
+	}
+	if d.query != nil {
+		_, d.sync = d.query.statement()
+	}
+	out.build(func(dst []byte) []byte {
+		switch {
+		case d.refusal != nil:
+			return refusalError(d.refusal).append(dst)
+		case d.sync != nil:
+			c.metrics.fanoutFailed(d.sync.Migration)
+			return appendFanoutError(dst, frame, d.sync)
+		case d.edited != nil:
+			return appendMapped(dst, frame, d.edited)
+		case h != nil && h.swallow:
+			return dst
+		}
+		return append(dst, frame...)
+	})
+}
+
+func refusalError(r *rewrite.Refusal) wireError {
+	code := r.Code
+	if code == "" {
+		code = codeRefused
+	}
+	return wireError{severity: "ERROR", code: code, message: r.Error(), hint: r.Hint, position: r.Position()}
+}
+
+// field returns the value of a field of an ErrorResponse.
+func field(frame []byte, kind byte) string {
+	for rest := frame[headerSize:]; len(rest) > 1; {
+		value, after, ok := cstring(rest[1:])
+		if !ok {
+			return ""
+		}
+		if rest[0] == kind {
+			return string(value)
+		}
+		rest = after
+	}
+	return ""
+}
+
+// appendEdited appends an ErrorResponse whose fields edit has changed, with a
+// hint of ours where it had none; an empty result drops a field. Unknown fields
+// stay, in order.
+func appendEdited(dst, frame []byte, hint string, edit func(kind byte, value string) string) []byte {
+	return appendFrame(dst, 'E', func(b []byte) []byte {
+		for rest := frame[headerSize:]; len(rest) > 1; {
+			value, after, ok := cstring(rest[1:])
+			if !ok {
+				break
+			}
+			if changed := edit(rest[0], string(value)); changed != "" {
+				b = appendCString(append(b, rest[0]), changed)
+			}
+			rest = after
+		}
+		if hint != "" {
+			b = appendCString(append(b, 'H'), hint)
+		}
+		return append(b, 0)
+	})
+}
+
+// appendMapped maps the error position back to the application's text.
+func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
+	return appendEdited(dst, frame, "", func(kind byte, value string) string {
+		chars, err := strconv.Atoi(value)
+		if kind != 'P' || err != nil {
+			return value
+		}
+		return strconv.Itoa(edited.OriginalPosition(chars))
+	})
+}
+
+// appendFanoutError tells the client that it was the new shape that could not
+// be written: same SQLSTATE and message, no position (it is in our text), and a
+// hint that names the migration. A stale snapshot is a serialization failure.
+func appendFanoutError(dst, frame []byte, sync *rewrite.Sync) []byte {
+	if strings.Contains(field(frame, 'M'), rewrite.StaleSnapshot) {
+		return wireError{
+			severity: "ERROR", code: codeSerialization, message: "could not serialize access due to concurrent update",
+			hint: fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", sync.Migration),
+		}.append(dst)
+	}
+	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", sync.Migration)
+	if theirs := field(frame, 'H'); theirs != "" {
+		ours = theirs + " " + ours
+	}
+	return appendEdited(dst, frame, ours, func(kind byte, value string) string {
+		switch kind {
+		case 'P', 'p', 'q', 'H':
+			return ""
+		}
+		return value
+	})
+}

@@ -1,0 +1,110 @@
+package proxy
+
+import "github.com/pgjanus/pgjanus/rewrite"
+
+// answer is the kind of reply that a message to the server will have.
+type answer uint8
+
+const (
+	answerParse    answer = iota + 1 // ParseComplete
+	answerBind                       // BindComplete
+	answerClose                      // CloseComplete
+	answerDescribe                   // [ParameterDescription] RowDescription or NoData
+	answerExecute                    // rows, then CommandComplete, EmptyQueryResponse or PortalSuspended
+	answerReady                      // ReadyForQuery: to Sync, and at the end of login
+	answerQuery                      // anything, then ReadyForQuery: to Query and FunctionCall
+	answerCopyEnd                    // none: CopyDone or CopyFail has been sent
+)
+
+// expectation is one entry of the queue of answers that are outstanding.
+type expectation struct {
+	answer answer
+	// swallow: the message was ours, so the client does not see the answer.
+	swallow bool
+	// detail is set only where the answer is about a plan or may need undoing.
+	detail *detail
+}
+
+// detail is what is known of an answer that is not simply forwarded.
+type detail struct {
+	edited  *rewrite.Edited    // the text that error positions refer to
+	stmt    *rewrite.Statement // reshape its rows; hold its completion for its syncs
+	sync    *rewrite.Sync      // the answer belongs to this sync
+	release bool               // it is the last one before the held completion
+	refusal *rewrite.Refusal   // the message was made to fail; this is the client's error
+	query   *progress          // where a rewritten Query stands
+	undo    func(*core)        // takes back what the message did to the core's tables
+	done    func(*core)        // runs when the answer says that it succeeded
+}
+
+// progress follows the statements of a rewritten Query: each is answered by
+// its own completion and then by one of each of its syncs.
+type progress struct {
+	plan *rewrite.Plan
+	stmt int
+	sync int // 0: the statement itself; n: its n-th sync
+}
+
+// statement returns the statement that is being answered, and its sync if the
+// answers are a sync's. Both are nil behind the last.
+func (p *progress) statement() (*rewrite.Statement, *rewrite.Sync) {
+	if p.stmt >= len(p.plan.Statements) {
+		return nil, nil
+	}
+	s := &p.plan.Statements[p.stmt]
+	if p.sync == 0 {
+		return s, nil
+	}
+	return s, s.Syncs[p.sync-1]
+}
+
+// next moves behind a completion and reports whether the statement and all of
+// its syncs are complete.
+func (p *progress) next() bool {
+	if p.sync < len(p.plan.Statements[p.stmt].Syncs) {
+		p.sync++
+		return false
+	}
+	p.stmt, p.sync = p.stmt+1, 0
+	return true
+}
+
+// queue is a ring of expectations.
+type queue struct {
+	ring []expectation // length is a power of two
+	head int
+	n    int
+}
+
+func (q *queue) len() int { return q.n }
+
+func (q *queue) at(i int) *expectation { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+
+func (q *queue) push(e expectation) {
+	if q.n == len(q.ring) {
+		grown := make([]expectation, max(16, 2*len(q.ring)))
+		for i := range q.n {
+			grown[i] = *q.at(i)
+		}
+		q.ring, q.head = grown, 0
+	}
+	q.n++
+	*q.at(q.n - 1) = e
+}
+
+func (q *queue) pop() expectation {
+	e := *q.at(0)
+	*q.at(0) = expectation{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	return e
+}
+
+// remove deletes entry i.
+func (q *queue) remove(i int) {
+	for ; i < q.n-1; i++ {
+		*q.at(i) = *q.at(i + 1)
+	}
+	*q.at(q.n - 1) = expectation{}
+	q.n--
+}

@@ -1,0 +1,359 @@
+package proxy
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// server takes what the server sent; see client.
+func (c *core) server(in []byte, out *batch) (n int, want need, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out.begin(in)
+	for n < len(in) {
+		if c.serverPass > 0 {
+			k := min(c.serverPass, len(in)-n)
+			out.forward(n, n+k)
+			n, c.serverPass = n+k, c.serverPass-k
+			continue
+		}
+		if c.serverDrop > 0 {
+			k := min(c.serverDrop, len(in)-n)
+			n, c.serverDrop = n+k, c.serverDrop-k
+			continue
+		}
+		if len(in)-n < headerSize {
+			return n, need{bytes: headerSize}, nil
+		}
+		size := frameSize(in[n:])
+		if size == 0 {
+			return n, need{}, errProtocol
+		}
+		have := min(size, len(in)-n)
+		whole, err := c.reply(in, n, n+have, size, out)
+		if err != nil {
+			return n, need{}, err
+		}
+		if !whole {
+			return n, need{bytes: size}, nil
+		}
+		if c.serverPass == 0 && c.serverDrop == 0 {
+			n += have
+			c.serverPass = size - have
+		}
+		n, c.serverHead = n+c.serverHead, 0
+	}
+	return n, need{}, nil
+}
+
+// reply deals with the server's frame in[from:to], which may be only the
+// beginning of size bytes; see message. A reply that sets serverPass or
+// serverDrop says itself what becomes of the bytes from in[from] on.
+func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err error) {
+	complete := to-from == size
+	h := c.head()
+	switch in[from] {
+	case 'D':
+		return c.onDataRow(h, in, from, size, out), nil
+	case 'T', 'n':
+		if st := reshaped(h); st != nil || hides(h) {
+			if !complete {
+				return false, nil
+			}
+			return true, c.onRowDescription(h, st, in[from+headerSize:to], in[from] == 'n', out)
+		}
+		if h != nil && h.answer == answerDescribe {
+			c.pop()
+		}
+	case '1', '2', '3':
+		if h == nil || !answers(h.answer, in[from]) {
+			return true, errProtocol
+		}
+		e := c.pop()
+		if e.detail != nil && e.detail.done != nil {
+			e.detail.done(c)
+		}
+		if e.detail != nil && e.detail.release {
+			c.release(out)
+		}
+		if e.swallow {
+			return true, nil
+		}
+	case 'C', 'I', 's':
+		if h == nil {
+			break
+		}
+		if !complete {
+			return false, nil
+		}
+		return true, c.onComplete(h, in, from, to, out)
+	case 'E':
+		if !complete {
+			return false, nil
+		}
+		c.onError(h, in[from:to], out)
+		return true, nil
+	case 'N':
+		if hides(h) {
+			c.skipFrame(size)
+			return true, nil
+		}
+	case 'Z':
+		if !complete {
+			return false, nil
+		}
+		return true, c.onReady(in, from, to, out)
+	case 'S':
+		if !complete {
+			return false, nil
+		}
+		c.onParameter(in[from+headerSize : to])
+	case 'G', 'W':
+		c.onCopyIn()
+	}
+	out.forward(from, to)
+	return true, nil
+}
+
+// skipFrame drops a frame of that size, from its first byte on.
+func (c *core) skipFrame(size int) { c.serverDrop = size }
+
+// reshaped returns the statement whose rows the head expectation reshapes.
+func reshaped(h *expectation) *rewrite.Statement {
+	if h == nil || h.detail == nil || hides(h) {
+		return nil
+	}
+	st := h.detail.stmt
+	if h.detail.query != nil {
+		st, _ = h.detail.query.statement()
+	}
+	if st == nil || st.Hidden == 0 {
+		return nil
+	}
+	return st
+}
+
+// hides reports whether what is being answered is ours and not the client's.
+func hides(h *expectation) bool {
+	if h == nil {
+		return false
+	}
+	if h.detail != nil && h.detail.query != nil {
+		_, sync := h.detail.query.statement()
+		return sync != nil
+	}
+	return h.swallow
+}
+
+func answers(a answer, kind byte) bool {
+	return a == answerParse && kind == '1' || a == answerBind && kind == '2' || a == answerClose && kind == '3'
+}
+
+// onDataRow passes a row on, without its last column where that is ours: one
+// byte of a boolean behind its length.
+func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool) {
+	if hides(h) {
+		c.skipFrame(size)
+		return true
+	}
+	st := reshaped(h)
+	if st == nil {
+		have := min(size, len(in)-from)
+		out.forward(from, from+have)
+		return true
+	}
+	if !st.Rows {
+		c.skipFrame(size)
+		return true
+	}
+	const head, column = headerSize + 2, 4 + 1
+	if len(in)-from < min(size, head) || size < head+column {
+		return false
+	}
+	columns := binary.BigEndian.Uint16(in[from+headerSize:])
+	out.build(func(dst []byte) []byte {
+		dst = binary.BigEndian.AppendUint32(append(dst, 'D'), uint32(size-1-column)) //nolint:gosec // checked by frameSize
+		return binary.BigEndian.AppendUint16(dst, columns-1)
+	})
+	// What is there of the header was dealt with; the rest of the row follows it.
+	c.serverHead, c.serverPass, c.serverDrop = head, size-head-column, column
+	return true
+}
+
+// onRowDescription takes our column out of a row description.
+func (c *core) onRowDescription(h *expectation, st *rewrite.Statement, body []byte, noData bool, out *batch) error {
+	describe := h.answer == answerDescribe
+	if describe {
+		defer c.pop()
+	}
+	switch {
+	case hides(h):
+		return nil
+	case noData:
+		return errProtocol // a rewritten statement has at least our column
+	case !st.Rows:
+		if describe {
+			out.build(func(dst []byte) []byte { return append(dst, 'n', 0, 0, 0, 4) })
+		}
+		return nil
+	}
+	stripped, err := withoutLastColumn(body)
+	if err != nil {
+		return err
+	}
+	out.build(func(dst []byte) []byte {
+		return appendFrame(dst, 'T', func(b []byte) []byte {
+			b = binary.BigEndian.AppendUint16(b, binary.BigEndian.Uint16(body)-1)
+			return append(b, stripped...)
+		})
+	})
+	return nil
+}
+
+// withoutLastColumn returns the fields of a RowDescription but the last.
+func withoutLastColumn(body []byte) ([]byte, error) {
+	const fixed = 4 + 2 + 4 + 2 + 4 + 2 // table, column, type, size, modifier, format
+	if len(body) < 2 {
+		return nil, errProtocol
+	}
+	rest := body[2:]
+	last := 0
+	for range binary.BigEndian.Uint16(body) {
+		last = len(body) - len(rest)
+		_, after, ok := cstring(rest)
+		if !ok || len(after) < fixed {
+			return nil, errProtocol
+		}
+		rest = after[fixed:]
+	}
+	if last == 0 {
+		return nil, errProtocol
+	}
+	return body[2:last], nil
+}
+
+// onComplete ends the answer to an Execute, or to one statement of a Query.
+func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) error {
+	switch h.answer {
+	case answerExecute:
+		c.noteTag(in[from:to])
+		e := c.pop()
+		if e.swallow {
+			return nil
+		}
+		if e.detail != nil && len(e.detail.stmt.Syncs) > 0 {
+			c.held = append(c.held[:0], in[from:to]...)
+			return nil
+		}
+	case answerQuery:
+		c.noteTag(in[from:to])
+		if h.detail == nil || h.detail.query == nil {
+			break
+		}
+		p := h.detail.query
+		st, sync := p.statement()
+		if st == nil {
+			return errProtocol
+		}
+		if in[from] == 'I' {
+			break
+		}
+		if sync == nil && len(st.Syncs) > 0 {
+			c.held = append(c.held[:0], in[from:to]...)
+			p.next()
+			return nil
+		}
+		complete := p.next()
+		if sync != nil {
+			if complete {
+				c.release(out)
+			}
+			return nil
+		}
+	}
+	out.forward(from, to)
+	return nil
+}
+
+// release lets go of the completion that waited for syncs.
+func (c *core) release(out *batch) {
+	if len(c.held) == 0 {
+		return
+	}
+	out.build(func(dst []byte) []byte { return append(dst, c.held...) })
+	c.held = c.held[:0]
+	c.metrics.synced(time.Since(c.syncing))
+}
+
+// noteTag follows what completions say of prepared statements.
+func (c *core) noteTag(frame []byte) {
+	switch string(frame[headerSize:]) {
+	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
+		clear(c.statements)
+	}
+}
+
+// onReady ends the answers up to a Sync, or to a Query.
+func (c *core) onReady(in []byte, from, to int, out *batch) error {
+	c.status = in[from+headerSize]
+	c.ready = true
+	if c.status == 'I' && c.portals != nil {
+		c.portals = nil // portals end with their transaction
+	}
+	h := c.head()
+	if h == nil {
+		out.forward(from, to) // a Sync that was taken to be inside COPY
+		return nil
+	}
+	if h.answer != answerReady && h.answer != answerQuery {
+		return errProtocol
+	}
+	if e := c.pop(); !e.swallow {
+		out.forward(from, to)
+	}
+	return nil
+}
+
+// onParameter follows the settings that change what a text means.
+func (c *core) onParameter(body []byte) {
+	name, rest, _ := cstring(body)
+	value, _, _ := cstring(rest)
+	switch string(name) {
+	case "standard_conforming_strings":
+		c.env.BackslashEscapes = string(value) == "off"
+	case "client_encoding":
+		c.env.UnsafeEncoding = unsafeEncoding(string(value))
+	}
+}
+
+// unsafeEncoding reports whether an encoding has ASCII bytes inside characters
+// (PG_ENCODING_IS_CLIENT_ONLY in mb/pg_wchar.h).
+func unsafeEncoding(name string) bool {
+	switch name {
+	case "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004":
+		return true
+	}
+	return false
+}
+
+// onCopyIn notes that the server is in COPY FROM STDIN. Until the client ends
+// it, the server ignores Sync; those that were sent already are not answered.
+func (c *core) onCopyIn() {
+	h := c.head()
+	if h == nil || h.answer != answerExecute {
+		return // in a Query there are no Syncs
+	}
+	for i := 1; i < c.queue.len(); {
+		switch c.queue.at(i).answer {
+		case answerCopyEnd:
+			return
+		case answerReady:
+			c.queue.remove(i)
+		default:
+			i++
+		}
+	}
+	c.copying = true
+}

@@ -1,0 +1,229 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+)
+
+// planning is the work on one text.
+type planning struct {
+	*Planner
+	text   string
+	tokens []token
+	edits  edits
+	plan   *Plan
+
+	// of the statement at hand
+	stmt    *Statement
+	planned map[node]bool // writes that have been dealt with
+	touched map[*Migration]*touch
+	ctes    int
+}
+
+// touch is what a statement does to one migration by sync.
+type touch struct {
+	fresh bool // only rows that this statement has inserted
+}
+
+// plan parses text and plans each of its statements.
+func (p *Planner) plan(text string) *Plan {
+	if !p.active && !p.mentionsPrepare(text) {
+		return &Plan{Outcome: Pass, Original: text}
+	}
+	tree, err := pg_query.Parse(text)
+	if err != nil {
+		return p.unparsed(text, err)
+	}
+	tokens, err := scan(text)
+	if err != nil {
+		return p.unparsed(text, err)
+	}
+	w := &planning{Planner: p, text: text, tokens: tokens, plan: &Plan{Original: text}}
+	for _, raw := range tree.Stmts {
+		if err := w.statement(raw); err != nil {
+			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
+			plan := p.refuse(text, refusal)
+			plan.Statements[0].Kind = kindOf(raw.Stmt)
+			return plan
+		}
+	}
+	for i := range w.plan.Statements {
+		if w.plan.Statements[i].Outcome == Rewrite {
+			w.plan.Outcome = Rewrite
+		}
+	}
+	if w.plan.Outcome == Rewrite {
+		w.plan.finish(w.edits)
+	}
+	return w.plan
+}
+
+func (p *Planner) mentionsPrepare(text string) bool {
+	return strings.Contains(lowerASCII(text), "prepare")
+}
+
+// unparsed is the plan of a text that mentions a migrating relation and that
+// the parser does not understand. In phase off that is Postgres's business.
+// Else it is never sent on, since Postgres might understand it; the error is
+// the one that Postgres gives, as the parser is Postgres's own.
+func (p *Planner) unparsed(text string, err error) *Plan {
+	if !p.active {
+		return &Plan{Outcome: Pass, Original: text}
+	}
+	plan := p.refuse(text, &Refusal{
+		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(err),
+		Hint: "pgjanus reads statements that may concern a migrating table with the grammar of Postgres 16, and did not send this one on.",
+	})
+	plan.Statements[0].Kind = "unparsed"
+	return plan
+}
+
+// statement plans one statement of the text.
+func (w *planning) statement(raw *pg_query.RawStmt) error {
+	w.plan.Statements = append(w.plan.Statements, Statement{Kind: kindOf(raw.Stmt)})
+	w.stmt = &w.plan.Statements[len(w.plan.Statements)-1]
+	w.planned = map[node]bool{}
+	w.touched = map[*Migration]*touch{}
+	from, to := w.span(raw)
+	if from >= to {
+		return nil
+	}
+	w.stmt.syncAt = w.tokens[to-1].end
+
+	if err := w.dispatch(raw.Stmt, from, to); err != nil {
+		return err
+	}
+	if err := w.overlooked(raw.Stmt); err != nil {
+		return err
+	}
+	for _, m := range w.migrations {
+		if t := w.touched[m]; t != nil {
+			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, t.fresh))
+		}
+	}
+	return nil
+}
+
+// dispatch plans a statement by its kind. Tokens [from, to) are its text.
+func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
+	switch n := stmt.Node.(type) {
+	case *pg_query.Node_SelectStmt:
+		return w.with(n.SelectStmt.WithClause, stmt)
+	case *pg_query.Node_InsertStmt:
+		return w.topLevel(n.InsertStmt.WithClause, stmt, from, to)
+	case *pg_query.Node_UpdateStmt:
+		return w.topLevel(n.UpdateStmt.WithClause, stmt, from, to)
+	case *pg_query.Node_DeleteStmt:
+		return w.topLevel(n.DeleteStmt.WithClause, stmt, from, to)
+	case *pg_query.Node_TruncateStmt:
+		return w.truncate(n.TruncateStmt)
+	case *pg_query.Node_CopyStmt:
+		return w.copyFrom(n.CopyStmt)
+	case *pg_query.Node_ExplainStmt:
+		return w.explain(n.ExplainStmt)
+	case *pg_query.Node_PrepareStmt:
+		return w.prepare(n.PrepareStmt)
+	case *pg_query.Node_DoStmt:
+		return w.do(from, to)
+	}
+	return w.ddl(stmt)
+}
+
+// topLevel plans INSERT, UPDATE or DELETE that is a statement by itself.
+func (w *planning) topLevel(with *pg_query.WithClause, stmt *pg_query.Node, from, to int) error {
+	if err := w.with(with, stmt); err != nil {
+		return err
+	}
+	wr, err := w.write(stmt, from, to)
+	if err != nil || wr == nil {
+		return err
+	}
+	w.stmt.Rows = len(wr.returning) > 0
+	if wr.record != "" {
+		w.edits.insert(w.tokens[to-1].end, wr.clause())
+		w.stmt.Hidden = 1
+	}
+	return nil
+}
+
+// write plans the write itself, without its WITH clause. nil means that
+// nothing has to be done behind it.
+func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
+	switch n := stmt.Node.(type) {
+	case *pg_query.Node_InsertStmt:
+		w.planned[n.InsertStmt] = true
+		return w.insert(n.InsertStmt, from, to)
+	case *pg_query.Node_UpdateStmt:
+		w.planned[n.UpdateStmt] = true
+		return w.update(n.UpdateStmt)
+	case *pg_query.Node_DeleteStmt:
+		w.planned[n.DeleteStmt] = true
+		return w.delete(n.DeleteStmt)
+	}
+	return nil, nil //nolint:nilnil // no write, no error
+}
+
+// overlooked refuses a statement in which a write to a migrating table stands
+// at a place that none of the planners above has looked at.
+func (w *planning) overlooked(stmt *pg_query.Node) error {
+	var refusal *Refusal
+	walk(stmt, func(n node) {
+		if refusal != nil || w.planned[n] {
+			return
+		}
+		target := writeTarget(n)
+		if rel := w.resolveAny(target); rel != nil {
+			refusal = &Refusal{
+				Migration: rel.migration(),
+				Reason:    fmt.Sprintf("%s to %s is not handled yet", where(n, stmt), rel.name),
+				Hint:      "write it as a plain INSERT, UPDATE or DELETE",
+				Offset:    int(target.GetLocation()),
+			}
+		}
+	})
+	if refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// writeTarget returns the relation that n writes to, or nil when n is no write.
+func writeTarget(n node) *pg_query.RangeVar {
+	switch n := n.(type) {
+	case *pg_query.InsertStmt:
+		return n.Relation
+	case *pg_query.UpdateStmt:
+		return n.Relation
+	case *pg_query.DeleteStmt:
+		return n.Relation
+	case *pg_query.MergeStmt:
+		return n.Relation
+	}
+	return nil
+}
+
+func where(n node, stmt *pg_query.Node) string {
+	if _, ok := n.(*pg_query.MergeStmt); ok {
+		return "MERGE"
+	}
+	return "a write inside " + kindOf(stmt)
+}
+
+// span returns the tokens [from, to) of a statement.
+func (w *planning) span(raw *pg_query.RawStmt) (from, to int) {
+	start, end := int(raw.StmtLocation), len(w.text)
+	if raw.StmtLen > 0 {
+		end = start + int(raw.StmtLen)
+	}
+	for from < len(w.tokens) && w.tokens[from].start < start {
+		from++
+	}
+	for to = from; to < len(w.tokens) && w.tokens[to].end <= end; to++ {
+		if w.tokens[to].kind == pg_query.Token_ASCII_59 {
+			break
+		}
+	}
+	return from, to
+}

@@ -1,0 +1,104 @@
+package rewrite
+
+// Env is what a session's settings change about the meaning of a text. The
+// zero value is a UTF-8 session with standard_conforming_strings on.
+type Env struct {
+	// BackslashEscapes: standard_conforming_strings is off, so a backslash in a
+	// plain string moves its end.
+	BackslashEscapes bool
+	// UnsafeEncoding: client_encoding has characters whose second byte is ASCII
+	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
+	UnsafeEncoding bool
+	// SQLPrepared: the session has prepared, by SQL and while the migration was
+	// off, a statement that writes to a migrating table.
+	SQLPrepared bool
+	// MaxBytes is the longest text that is parsed; 0 means no limit.
+	MaxBytes int
+}
+
+// Mentions says what text might be about. It does not allocate.
+func (p *Planner) Mentions(text []byte) Mention { return p.mentions.in(text) }
+
+// Plan returns the plan of a text. text is not kept.
+func (p *Planner) Plan(text []byte, env Env) *Plan {
+	mention := p.mentions.in(text)
+	if env.SQLPrepared && p.active && mention&MentionsExecute != 0 {
+		return p.refuse(string(text), &Refusal{
+			Reason: "this session has statements that were prepared with PREPARE before the phase changed, and what EXECUTE would run cannot be rewritten",
+			Hint:   "run DEALLOCATE ALL and PREPARE again, or prepare statements through the protocol", Offset: -1,
+		})
+	}
+	if mention&MentionsRelation == 0 {
+		return passPlan
+	}
+	if refusal := p.unreadable(text, env); refusal != nil {
+		return p.refuse(string(text), refusal)
+	}
+	if plan := p.cache.get(text); plan != nil {
+		return plan
+	}
+	plan := p.plan(string(text))
+	p.cache.put(plan)
+	return plan
+}
+
+// Cached reports whether the plan of text is known, for metrics and tests.
+func (p *Planner) Cached(text []byte) bool { return p.cache.get(text) != nil }
+
+var passPlan = &Plan{Outcome: Pass}
+
+// unreadable says why a text that may concern a migration cannot be parsed
+// with certainty here.
+func (p *Planner) unreadable(text []byte, env Env) *Refusal {
+	if !p.active {
+		return nil
+	}
+	switch {
+	case env.MaxBytes > 0 && len(text) > env.MaxBytes:
+		return &Refusal{
+			Reason: "the statement may write to a migrating table and is longer than limits.max_statement_bytes",
+			Hint:   "send the values as parameters, split the statement, or raise the limit", Offset: -1,
+		}
+	case env.BackslashEscapes && contains(text, '\\'):
+		return &Refusal{
+			Reason: "the statement may write to a migrating table, has a backslash, and standard_conforming_strings is off",
+			Hint:   "send the value as a parameter, or write it as E'..' with standard_conforming_strings on", Offset: -1,
+		}
+	case env.UnsafeEncoding && !ascii(text):
+		return &Refusal{
+			Reason: "the statement may write to a migrating table and is in a client encoding whose bytes cannot be parsed with certainty",
+			Hint:   "use client_encoding UTF8, or send the values as parameters", Offset: -1,
+		}
+	}
+	return nil
+}
+
+func contains(text []byte, b byte) bool {
+	for _, c := range text {
+		if c == b {
+			return true
+		}
+	}
+	return false
+}
+
+func ascii(text []byte) bool {
+	for _, c := range text {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Planner) refuse(text string, r *Refusal) *Plan {
+	r.text = text
+	return &Plan{Outcome: Refuse, Original: text, Refusal: r, Statements: []Statement{{Kind: "other", Outcome: Refuse, Migrations: migrationList(r.Migration)}}}
+}
+
+func migrationList(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
+}

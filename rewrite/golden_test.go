@@ -1,0 +1,77 @@
+package rewrite_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/rewrite"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// canonical returns the planner of the three canonical migrations in a phase.
+func canonical(t testing.TB, phase string, change func(*catalog.Snapshot)) *rewrite.Planner {
+	t.Helper()
+	data, err := os.ReadFile("testdata/catalog.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var snap catalog.Snapshot
+	if err := json.Unmarshal(data, &snap); err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&snap)
+	}
+	set, err := rules.Parse("rules.yaml", []byte(pgtest.CanonRules(phase)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := rewrite.Compile(set, &snap, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// shorten names the long expression that records a key, which is the same in
+// every statement, so that goldens show what differs.
+func shorten(p *rewrite.Planner, text string) string {
+	for _, m := range p.Migrations() {
+		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
+			text = strings.ReplaceAll(text, m.Record(row), "<record "+m.Rule.Name+" of "+row+">")
+		}
+	}
+	return text
+}
+
+// TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
+// Arguments: phase=off, before-trigger=TABLE, namesake=TABLE.
+func TestGoldens(t *testing.T) {
+	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			phase := "dualwrite"
+			d.MaybeScanArgs(t, "phase", &phase)
+			var trigger, namesake string
+			d.MaybeScanArgs(t, "before-trigger", &trigger)
+			d.MaybeScanArgs(t, "namesake", &namesake)
+			p := canonical(t, phase, func(s *catalog.Snapshot) {
+				if trigger != "" {
+					tab := s.Tables[catalog.Name{Schema: "public", Name: trigger}]
+					tab.Triggers = append(tab.Triggers, catalog.Trigger{Name: "t", Before: true, Row: true, Insert: true, Update: true})
+				}
+				if namesake != "" {
+					s.Namesakes[namesake] = []string{"archive", "public"}
+				}
+			})
+			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis"), SQLPrepared: d.HasArg("prepared")}
+			d.MaybeScanArgs(t, "max", &env.MaxBytes)
+			return shorten(p, p.Plan([]byte(strings.TrimSuffix(d.Input, "\n")), env).String())
+		})
+	})
+}

@@ -1,0 +1,201 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"github.com/pgjanus/pgjanus/catalog"
+)
+
+// Inline is the fast path of a columns migration: the application's own
+// statement computes the new columns. It is taken only where it provably gives
+// what sync would give: every old column that up reads is a constant, a
+// parameter or unchanged, and no BEFORE trigger can put another value in its
+// place. Everything else goes by sync.
+
+// event is what a trigger fires on.
+type event int
+
+const (
+	onInsert event = iota
+	onUpdate
+)
+
+// triggerBefore reports whether the user has a BEFORE ROW trigger for e.
+func (m *Migration) triggerBefore(e event) bool {
+	for _, t := range m.Old.Triggers {
+		if t.Before && t.Row && (e == onInsert && t.Insert || e == onUpdate && t.Update) {
+			return true
+		}
+	}
+	return false
+}
+
+// inlineUpdate edits SET so that it computes the new columns as well.
+func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
+	if m.triggerBefore(onUpdate) {
+		return false
+	}
+	row := rowName(n.Relation)
+	values := map[string]string{}
+	for _, t := range n.TargetList {
+		target := t.GetResTarget()
+		if !m.reads([]string{target.Name}) {
+			continue
+		}
+		value, ok := w.constant(target.Val)
+		if !ok || len(target.Indirection) > 0 || values[target.Name] != "" {
+			return false
+		}
+		values[target.Name] = cast(value, m.Old.Column(target.Name))
+	}
+	old := func(column string) string {
+		if v, ok := values[column]; ok {
+			return v
+		}
+		return row + "." + Ident(column)
+	}
+	current := func(column string) string { return row + "." + Ident(column) }
+	first := n.TargetList[0].GetResTarget()
+	var b strings.Builder
+	for i, c := range m.UpColumns() {
+		fmt.Fprintf(&b, "%s = %s, ", Ident(c), m.derived(i, old, current))
+	}
+	w.edits.insert(int(first.Location), b.String())
+	return true
+}
+
+// inlineInsert edits the column list and every row of VALUES.
+func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
+	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
+	if len(rows) == 0 || len(n.Cols) == 0 || m.triggerBefore(onInsert) {
+		return false
+	}
+	columns := targetNames(n.Cols)
+	for _, c := range n.Cols {
+		if len(c.GetResTarget().Indirection) > 0 {
+			return false
+		}
+	}
+	values := next(w.tokens[:to], from, pg_query.Token_VALUES)
+	if values < 0 {
+		return false
+	}
+	opens := make([]int, 0, len(rows))
+	for i := values + 1; i < to && w.tokens[i].kind == tokenOpen; {
+		opens = append(opens, i)
+		end := closing(w.tokens, i)
+		if i = end + 1; i >= to || w.tokens[i].kind != tokenComma {
+			break
+		}
+		i++
+	}
+	if len(opens) != len(rows) {
+		return false
+	}
+	texts := make([]string, len(rows))
+	for i, row := range rows {
+		text, ok := w.insertValues(m, columns, row.GetList().GetItems())
+		if !ok {
+			return false
+		}
+		texts[i] = text
+	}
+	names := list(m.UpColumns(), func(_ int, c string) string { return Ident(c) })
+	w.edits.insert(int(n.Cols[0].GetResTarget().Location), names+", ")
+	for i, open := range opens {
+		w.edits.insert(w.tokens[open].end, texts[i]+", ")
+	}
+	return true
+}
+
+// insertValues returns the new columns' values for one row of VALUES.
+func (w *planning) insertValues(m *Migration, columns []string, items []*pg_query.Node) (string, bool) {
+	given := map[string]string{}
+	for i, name := range columns {
+		if i >= len(items) || !m.reads([]string{name}) || items[i].GetSetToDefault() != nil {
+			continue
+		}
+		value, ok := w.constant(items[i])
+		if !ok {
+			return "", false
+		}
+		given[name] = cast(value, m.Old.Column(name))
+	}
+	ok := true
+	old := func(name string) string {
+		if v, is := given[name]; is {
+			return v
+		}
+		v, constant := defaultValue(m.Old.Column(name))
+		ok = ok && constant
+		return v
+	}
+	current := func(name string) string {
+		v, constant := defaultValue(m.New.Column(name))
+		ok = ok && constant
+		return v
+	}
+	text := list(m.UpColumns(), func(i int, _ string) string { return m.derived(i, old, current) })
+	return text, ok
+}
+
+// derived is the value of new column i: what it is now where the law excuses
+// it (every down(new) equals the old value), else what up says.
+func (m *Migration) derived(i int, old, current func(column string) string) string {
+	up := "(" + m.up[i].render(old) + ")"
+	if !m.lossy() {
+		return up
+	}
+	var same []string
+	for j, c := range m.Rule.Old.Columns {
+		same = append(same, fmt.Sprintf("(%s) IS NOT DISTINCT FROM %s", m.down[j].render(current), old(c)))
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), current(m.UpColumns()[i]), up)
+}
+
+// constant returns the text of a value that is the same each time it is
+// evaluated in a statement: a parameter, a constant, or a cast of one to a type
+// without modifiers.
+func (w *planning) constant(n *pg_query.Node) (string, bool) {
+	switch {
+	case n.GetParamRef() != nil:
+		return fmt.Sprintf("$%d", n.GetParamRef().Number), true
+	case n.GetAConst() != nil:
+		i := tokenAt(w.tokens, int(n.GetAConst().Location))
+		if i < 0 {
+			return "", false
+		}
+		end := i
+		if w.tokens[i].kind == tokenMinus {
+			end++
+		}
+		return " " + w.text[w.tokens[i].start:w.tokens[end].end], true
+	case n.GetTypeCast() != nil:
+		t := n.GetTypeCast().TypeName
+		inner, ok := w.constant(n.GetTypeCast().Arg)
+		if !ok || len(t.Typmods) > 0 || len(t.ArrayBounds) > 0 || t.Setof || t.PctType {
+			return "", false
+		}
+		names := make([]string, len(t.Names))
+		for i, name := range t.Names {
+			names[i] = Ident(name.GetString_().GetSval())
+		}
+		return "(" + inner + ")::" + strings.Join(names, "."), true
+	}
+	return "", false
+}
+
+func cast(value string, c *catalog.Column) string { return "(" + value + ")::" + c.Type }
+
+// defaultValue returns the default of a column if it is a constant.
+func defaultValue(c *catalog.Column) (string, bool) {
+	if !c.Constant || c.Identity != 0 || c.Generated != 0 {
+		return "NULL", false
+	}
+	if c.Default == "" {
+		return "(NULL)::" + c.Type, true
+	}
+	return "(" + c.Default + ")::" + c.Type, true
+}

@@ -1,0 +1,126 @@
+package rewrite
+
+import (
+	"fmt"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) {
+	rel, err := w.target(n.Relation)
+	if rel == nil || err != nil {
+		return nil, err
+	}
+	wr := &write{rel: rel, returning: n.ReturningList}
+	columns := w.insertColumns(n, rel)
+	for _, m := range rel.old {
+		if err := w.knowsNewShape(m, columns, n.Relation); err != nil {
+			return nil, err
+		}
+		conflict := conflictColumns(n.OnConflictClause)
+		if err := w.knowsNewShape(m, conflict, n.Relation); err != nil {
+			return nil, err
+		}
+		if m.Rule.Kind == rules.Rows {
+			if err := w.movesKey(m, conflict, n.Relation); err != nil {
+				return nil, err
+			}
+			w.sync(wr, m, rowName(n.Relation), n.OnConflictClause == nil || len(conflict) == 0)
+			continue
+		}
+		if !m.reads(conflict) && w.inlineInsert(m, n, from, to) {
+			w.concern(m)
+			continue
+		}
+		w.sync(wr, m, rowName(n.Relation), false)
+	}
+	return wr, nil
+}
+
+// insertColumns returns the columns that an INSERT gives values for, as far as
+// the text tells.
+func (w *planning) insertColumns(n *pg_query.InsertStmt, rel *relation) []string {
+	if len(n.Cols) > 0 {
+		return targetNames(n.Cols)
+	}
+	sel := n.SelectStmt.GetSelectStmt()
+	if sel == nil {
+		return nil // DEFAULT VALUES
+	}
+	width := len(sel.TargetList)
+	if len(sel.ValuesLists) > 0 {
+		width = len(sel.ValuesLists[0].GetList().GetItems())
+	}
+	var names []string
+	for i, c := range rel.table().Columns {
+		if i < width {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// targetNames returns the names of a list of ResTarget.
+func targetNames(targets []*pg_query.Node) []string {
+	names := make([]string, 0, len(targets))
+	for _, t := range targets {
+		names = append(names, t.GetResTarget().GetName())
+	}
+	return names
+}
+
+// conflictColumns returns the columns that ON CONFLICT DO UPDATE assigns.
+func conflictColumns(c *pg_query.OnConflictClause) []string {
+	if c == nil {
+		return nil
+	}
+	return targetNames(c.TargetList)
+}
+
+// knowsNewShape refuses a write of a new column.
+func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.RangeVar) error {
+	if m.Rule.Kind != rules.Columns {
+		return nil
+	}
+	for _, c := range m.Rule.New.Columns {
+		if has(columns, c) {
+			return &Refusal{
+				Migration: m.Rule.Name,
+				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and writes by applications that know it are not handled yet", c),
+				Hint:      fmt.Sprintf("write %s, or set the migration to off first", quoted(m.Rule.Old.Columns)),
+				Offset:    int(rv.Location),
+			}
+		}
+	}
+	return nil
+}
+
+// movesKey refuses a change of the key where the database does not carry it
+// over to the new rows itself.
+func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVar) error {
+	if m.keyCascades() {
+		return nil
+	}
+	for _, k := range m.Rule.Old.Key {
+		if has(columns, k) {
+			return &Refusal{
+				Migration: m.Rule.Name,
+				Reason:    fmt.Sprintf("the statement assigns the key column %s, and the new rows would keep the old value", k),
+				Hint:      fmt.Sprintf("leave it out where it does not change, or make the foreign key of %s ON UPDATE CASCADE", m.New.Name),
+				Offset:    int(rv.Location),
+			}
+		}
+	}
+	return nil
+}
+
+// reads reports whether the new shape depends on one of the columns.
+func (m *Migration) reads(columns []string) bool {
+	for _, c := range columns {
+		if has(m.Rule.Old.Columns, c) || has(m.Rule.Old.Key, c) {
+			return true
+		}
+	}
+	return false
+}

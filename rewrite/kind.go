@@ -1,0 +1,55 @@
+package rewrite
+
+import (
+	"errors"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"github.com/pganalyze/pg_query_go/v5/parser"
+)
+
+// Kinds are the statement kinds that metrics know.
+var kindNames = [...]string{
+	"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", "EXPLAIN", "PREPARE", "DO", "DDL",
+	"other", "unparsed",
+}
+
+// Kinds lists every value of Statement.Kind.
+func Kinds() []string { return kindNames[:] }
+
+// kindOf names the kind of a statement, from a closed set.
+func kindOf(stmt *pg_query.Node) string {
+	switch stmt.GetNode().(type) {
+	case *pg_query.Node_SelectStmt:
+		return "SELECT"
+	case *pg_query.Node_InsertStmt:
+		return "INSERT"
+	case *pg_query.Node_UpdateStmt:
+		return "UPDATE"
+	case *pg_query.Node_DeleteStmt:
+		return "DELETE"
+	case *pg_query.Node_MergeStmt:
+		return "MERGE"
+	case *pg_query.Node_TruncateStmt:
+		return "TRUNCATE"
+	case *pg_query.Node_CopyStmt:
+		return "COPY"
+	case *pg_query.Node_ExplainStmt:
+		return "EXPLAIN"
+	case *pg_query.Node_PrepareStmt:
+		return "PREPARE"
+	case *pg_query.Node_DoStmt:
+		return "DO"
+	case *pg_query.Node_TransactionStmt, *pg_query.Node_VariableSetStmt, *pg_query.Node_VariableShowStmt:
+		return "other"
+	}
+	return "DDL"
+}
+
+// parseErrorOffset returns the byte offset of a parser's error, or -1.
+func parseErrorOffset(err error) int {
+	var perr *parser.Error
+	if errors.As(err, &perr) && perr.Cursorpos > 0 {
+		return perr.Cursorpos - 1
+	}
+	return -1
+}

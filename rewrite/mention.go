@@ -1,0 +1,137 @@
+package rewrite
+
+import (
+	"github.com/pgjanus/pgjanus/catalog"
+)
+
+// Mention says what a text might be about, as one pass over its bytes tells.
+type Mention uint8
+
+const (
+	// MentionsRelation: a name that belongs to a migration may occur.
+	MentionsRelation Mention = 1 << iota
+	// MentionsDeallocate: DEALLOCATE or DISCARD may occur, which drop prepared
+	// statements.
+	MentionsDeallocate
+	// MentionsExecute: EXECUTE may occur, which runs a statement that was
+	// prepared by SQL.
+	MentionsExecute
+)
+
+// mentions finds words in texts without regard to case.
+type mentions struct {
+	first [256]bool // bytes that can begin a word, in both cases
+	words []word
+}
+
+type word struct {
+	text string // lower case ASCII; other bytes as they are
+	is   Mention
+}
+
+func newMentions(names []string) mentions {
+	m := mentions{words: []word{
+		{`u&"`, MentionsRelation}, // may spell any name
+		{"deallocate", MentionsDeallocate},
+		{"discard", MentionsDeallocate},
+		{"execute", MentionsExecute},
+	}}
+	for _, n := range names {
+		m.words = append(m.words, word{lowerASCII(n), MentionsRelation})
+	}
+	for _, w := range m.words {
+		m.first[w.text[0]] = true
+		m.first[upper(w.text[0])] = true
+	}
+	return m
+}
+
+func (m *mentions) in(text []byte) Mention {
+	var found Mention
+	for i := 0; i < len(text); i++ {
+		if !m.first[text[i]] {
+			continue
+		}
+		rest := text[i:]
+		for _, w := range m.words {
+			if found&w.is == 0 && hasPrefixFold(rest, w.text) {
+				found |= w.is
+			}
+		}
+	}
+	return found
+}
+
+// hasPrefixFold reports whether text begins with the lower-case prefix.
+func hasPrefixFold(text []byte, prefix string) bool {
+	if len(text) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		if lower(text[i]) != prefix[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(b byte) byte {
+	if b >= 'A' && b <= 'Z' {
+		return b + ('a' - 'A')
+	}
+	return b
+}
+
+func upper(b byte) byte {
+	if b >= 'a' && b <= 'z' {
+		return b - ('a' - 'A')
+	}
+	return b
+}
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i := range b {
+		b[i] = lower(b[i])
+	}
+	return string(b)
+}
+
+// relation is a name that a statement may write to, and what it means here.
+type relation struct {
+	name catalog.Name
+	// old and new are the migrations beyond off whose old table, or whose new
+	// table (kind rows), this is.
+	old, new []*Migration
+	// via says that it is not the table itself but a "view over" or "inheritance
+	// relative of" one; then base is that table.
+	via  string
+	base *relation
+}
+
+func (r *relation) active() bool {
+	if r.base != nil {
+		return r.base.active()
+	}
+	return len(r.old)+len(r.new) > 0
+}
+
+// migration names one migration that the relation belongs to.
+func (r *relation) migration() string {
+	switch {
+	case r.base != nil:
+		return r.base.migration()
+	case len(r.old) > 0:
+		return r.old[0].Rule.Name
+	case len(r.new) > 0:
+		return r.new[0].Rule.Name
+	}
+	return ""
+}
+
+func (r *relation) table() *catalog.Table {
+	if len(r.old) > 0 {
+		return r.old[0].Old
+	}
+	return nil
+}

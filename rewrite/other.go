@@ -1,0 +1,132 @@
+package rewrite
+
+import (
+	"fmt"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+)
+
+// copyFrom refuses COPY into a migrating table; COPY out of one passes.
+func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
+	if !n.IsFrom {
+		return nil // a write in COPY (query) TO is found by overlooked
+	}
+	rel := w.resolveAny(n.Relation)
+	if rel == nil {
+		return nil
+	}
+	return &Refusal{
+		Migration: rel.migration(), Offset: int(n.Relation.Location),
+		Reason: fmt.Sprintf("COPY FROM into %s is not handled yet", rel.name),
+		Hint:   "use INSERT with many rows, or copy into a staging table and INSERT .. SELECT from it",
+	}
+}
+
+// explain passes EXPLAIN, which executes nothing, and refuses EXPLAIN ANALYZE of a write.
+func (w *planning) explain(n *pg_query.ExplainStmt) error {
+	for _, o := range n.Options {
+		if o.GetDefElem().GetDefname() == "analyze" {
+			return nil // a write in it is found by overlooked
+		}
+	}
+	walk(n.Query, func(inner node) { w.planned[inner] = true })
+	return nil
+}
+
+// prepare refuses PREPARE of a write to a migrating table. While the migration
+// is off it passes, and the plan says so, because EXECUTE may come later.
+func (w *planning) prepare(n *pg_query.PrepareStmt) error {
+	walk(n.Query, func(inner node) {
+		if rv := writeTarget(inner); rv != nil && len(w.byName[rv.Relname]) > 0 {
+			w.plan.PreparesWrite = true
+		}
+	})
+	return nil // a write that is refused is found by overlooked
+}
+
+// do refuses a DO block that mentions a migrating relation: what it executes
+// cannot be seen.
+func (w *planning) do(from, to int) error {
+	body := w.text[w.tokens[from].start:w.tokens[to-1].end]
+	if !w.active || w.mentions.in([]byte(body))&MentionsRelation == 0 {
+		return nil
+	}
+	return &Refusal{
+		Reason: "a DO block that mentions a migrating table is not handled, because what it executes cannot be seen",
+		Hint:   "send its statements one by one", Offset: w.tokens[from].start,
+	}
+}
+
+// ddl refuses what would change a migrating relation, or put another in its
+// place, behind the back of the planner.
+func (w *planning) ddl(stmt *pg_query.Node) error {
+	switch stmt.Node.(type) {
+	case *pg_query.Node_IndexStmt, *pg_query.Node_VacuumStmt, *pg_query.Node_ReindexStmt, *pg_query.Node_ClusterStmt,
+		*pg_query.Node_LockStmt, *pg_query.Node_CommentStmt, *pg_query.Node_GrantStmt, *pg_query.Node_MergeStmt,
+		*pg_query.Node_DeclareCursorStmt, *pg_query.Node_CreateTableAsStmt, *pg_query.Node_CreateFunctionStmt,
+		*pg_query.Node_CreateStatsStmt, *pg_query.Node_CreatePublicationStmt, *pg_query.Node_AlterPublicationStmt,
+		*pg_query.Node_CallStmt, *pg_query.Node_TransactionStmt, *pg_query.Node_ExecuteStmt:
+		if cta := stmt.GetCreateTableAsStmt(); cta != nil {
+			return w.changes(cta.GetInto().GetRel(), stmt)
+		}
+		return nil
+	case *pg_query.Node_CreateStmt:
+		create := stmt.GetCreateStmt()
+		if err := w.changes(create.Relation, stmt); err != nil {
+			return err
+		}
+		for _, parent := range create.InhRelations {
+			if err := w.changes(parent.GetRangeVar(), stmt); err != nil {
+				return err
+			}
+		}
+		return nil
+	case *pg_query.Node_DropStmt:
+		return w.drop(stmt.GetDropStmt(), stmt)
+	}
+	var err error
+	walk(stmt, func(n node) {
+		if rv, ok := n.(*pg_query.RangeVar); ok && err == nil {
+			err = w.changes(rv, stmt)
+		}
+	})
+	return err
+}
+
+func (w *planning) drop(n *pg_query.DropStmt, stmt *pg_query.Node) error {
+	switch n.RemoveType {
+	case pg_query.ObjectType_OBJECT_TABLE, pg_query.ObjectType_OBJECT_VIEW, pg_query.ObjectType_OBJECT_MATVIEW,
+		pg_query.ObjectType_OBJECT_FOREIGN_TABLE:
+	default:
+		return nil
+	}
+	for _, o := range n.Objects {
+		var parts []string
+		for _, item := range o.GetList().GetItems() {
+			parts = append(parts, item.GetString_().GetSval())
+		}
+		rv := &pg_query.RangeVar{Location: -1}
+		if len(parts) > 0 {
+			rv.Relname = parts[len(parts)-1]
+		}
+		if len(parts) > 1 {
+			rv.Schemaname = parts[len(parts)-2]
+		}
+		if err := w.changes(rv, stmt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *planning) changes(rv *pg_query.RangeVar, stmt *pg_query.Node) error {
+	rel := w.resolveAny(rv)
+	if rel == nil {
+		return nil
+	}
+	return &Refusal{
+		Migration: rel.migration(), Offset: int(rv.Location),
+		Reason: fmt.Sprintf("%s would change or hide %s while it is migrating", statementName(stmt), rel.name),
+		Hint:   "set the migration to off first, or run it directly on Postgres, where pgjanus notices it within seconds",
+	}
+}

@@ -1,0 +1,173 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Outcome is what becomes of a statement. There is no fourth one.
+type Outcome int
+
+const (
+	// Pass: forwarded byte for byte.
+	Pass Outcome = iota
+	// Rewrite: edited, and followed by the syncs of the plan.
+	Rewrite
+	// Refuse: not executed; the client gets SQLSTATE 0A000 and the way out.
+	Refuse
+)
+
+// Outcomes lists every outcome in order, for metrics.
+var outcomeNames = [...]string{"pass", "rewrite", "refuse"}
+
+// String returns the name used in metrics and messages.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// Plan is what pgjanus does with one SQL text. It is immutable and shared.
+type Plan struct {
+	Outcome    Outcome
+	Original   string
+	Statements []Statement
+	Refusal    *Refusal // set exactly when Outcome is Refuse
+	// PreparesWrite: the text has a PREPARE of a statement that names a
+	// migrating relation and passed because the migration is off.
+	PreparesWrite bool
+
+	// Extended is the text for a Parse message; syncs run as messages of their own.
+	Extended Edited
+	// SimplePrepared and SimpleFull are the text for a Query message, with each
+	// sync right behind its statement: as EXECUTE of the name it is prepared
+	// under, and in full.
+	SimplePrepared Edited
+	SimpleFull     Edited
+}
+
+// Statement is one statement of a text, in order.
+type Statement struct {
+	Kind       string // such as UPDATE: a closed set, for metrics
+	Outcome    Outcome
+	Migrations []string // those it concerns, in rules order
+	// Hidden is the number of columns appended to the statement's rows: 0 or 1.
+	Hidden int
+	// Rows reports whether the application's own statement returns rows. Where
+	// it does not and Hidden is 1, the client must see no rows and no row
+	// description.
+	Rows  bool
+	Syncs []*Sync
+
+	syncAt int // offset in the original behind which the syncs go
+}
+
+// Refusal says why a statement is not executed.
+type Refusal struct {
+	// Code is the SQLSTATE; empty means 0A000, feature_not_supported.
+	Code      string
+	Migration string
+	Reason    string // what cannot be done, lower case, one sentence
+	Hint      string // the way out
+	Offset    int    // byte offset in the text, or -1
+	text      string
+}
+
+// Error returns the message that the client sees.
+func (r *Refusal) Error() string {
+	if r.Code != "" {
+		return r.Reason
+	}
+	if r.Migration == "" {
+		return "pgjanus: " + r.Reason
+	}
+	return fmt.Sprintf("pgjanus: migration %q: %s", r.Migration, r.Reason)
+}
+
+// Position is the client's error position: characters, counted from 1, or 0
+// for none.
+func (r *Refusal) Position() int {
+	if r.Offset < 0 || r.Offset > len(r.text) {
+		return 0
+	}
+	return utf8.RuneCountInString(r.text[:r.Offset]) + 1
+}
+
+// Edited is an edited text that still knows the original.
+type Edited struct {
+	Text     string
+	original string
+	edits    edits
+}
+
+// OriginalPosition maps an error position in Text, in characters counted from
+// 1, to one in the original. What is inside an insertion maps to its place.
+func (e *Edited) OriginalPosition(chars int) int {
+	offset := 0
+	for i := 1; i < chars && offset < len(e.Text); i++ {
+		_, n := utf8.DecodeRuneInString(e.Text[offset:])
+		offset += n
+	}
+	at := min(e.edits.original(offset), len(e.original))
+	return utf8.RuneCountInString(e.original[:at]) + 1
+}
+
+// String is what goldens, explain and debug logs show.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintln(&b, p.Outcome)
+	if p.Refusal != nil {
+		fmt.Fprintf(&b, "error: %s\n", p.Refusal.Error())
+		if p.Refusal.Hint != "" {
+			fmt.Fprintf(&b, "hint: %s\n", p.Refusal.Hint)
+		}
+		if at := p.Refusal.Position(); at > 0 {
+			fmt.Fprintf(&b, "position: %d\n", at)
+		}
+		return b.String()
+	}
+	if p.Outcome == Pass {
+		return b.String()
+	}
+	fmt.Fprintf(&b, "text: %s\n", p.Extended.Text)
+	for i, s := range p.Statements {
+		fmt.Fprintf(&b, "statement %d: %s %s", i+1, s.Kind, s.Outcome)
+		if len(s.Migrations) > 0 {
+			fmt.Fprintf(&b, " for %s", strings.Join(s.Migrations, ", "))
+		}
+		if s.Hidden > 0 && s.Rows {
+			fmt.Fprint(&b, ", last column hidden")
+		} else if s.Hidden > 0 {
+			fmt.Fprint(&b, ", rows hidden")
+		}
+		fmt.Fprintln(&b)
+		for _, sync := range s.Syncs {
+			fmt.Fprintf(&b, "  then %s\n", sync.Name)
+		}
+	}
+	return b.String()
+}
+
+// finish computes the three texts of a plan from its edits.
+func (p *Plan) finish(es edits) {
+	es.sort()
+	build := func(sync func(*Sync) string) Edited {
+		all := append(edits(nil), es...)
+		for _, s := range p.Statements {
+			for _, sy := range s.Syncs {
+				all.insert(s.syncAt, ";\n"+sync(sy))
+			}
+		}
+		all.sort()
+		return Edited{all.apply(p.Original, 0, len(p.Original)), p.Original, all}
+	}
+	p.Extended = Edited{es.apply(p.Original, 0, len(p.Original)), p.Original, es}
+	p.SimplePrepared = build(func(s *Sync) string { return "EXECUTE " + Ident(s.Name) })
+	p.SimpleFull = build(func(s *Sync) string { return s.SQL })
+}
+
+// Syncs returns every sync of the plan.
+func (p *Plan) Syncs() []*Sync {
+	var all []*Sync
+	for _, s := range p.Statements {
+		all = append(all, s.Syncs...)
+	}
+	return all
+}

@@ -1,0 +1,95 @@
+package rewrite
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// Planner plans statements under one epoch: one set of rules over one catalog
+// snapshot. It is immutable but for its cache, and safe for concurrent use.
+type Planner struct {
+	epoch      uint64
+	set        *rules.Set
+	snapshot   *catalog.Snapshot
+	migrations []*Migration
+	relations  map[catalog.Name]*relation
+	byName     map[string][]*relation // unqualified name -> the relations of that name
+	mentions   mentions
+	warnings   []string
+	active     bool
+	cache      cache
+}
+
+// Epoch is the version of the rules this planner works under.
+func (p *Planner) Epoch() uint64 { return p.epoch }
+
+// Set returns the rules.
+func (p *Planner) Set() *rules.Set { return p.set }
+
+// Snapshot returns the catalog.
+func (p *Planner) Snapshot() *catalog.Snapshot { return p.snapshot }
+
+// Active reports whether any migration is beyond off.
+func (p *Planner) Active() bool { return p.active }
+
+// Migrations returns the compiled migrations in the order of the rules.
+func (p *Planner) Migrations() []*Migration { return p.migrations }
+
+// Warnings lists what is allowed but should be known, one sentence each.
+func (p *Planner) Warnings() []string { return p.warnings }
+
+// Migration returns the migration of that name, or nil.
+func (p *Planner) Migration(name string) *Migration {
+	for _, m := range p.migrations {
+		if m.Rule.Name == name {
+			return m
+		}
+	}
+	return nil
+}
+
+// sync names a sync of a migration.
+func (p *Planner) syncFor(m *Migration, fresh bool) *Sync {
+	variant, sql := "sync", m.Sync
+	if fresh && m.Fresh != "" {
+		variant, sql = "fresh", m.Fresh
+	}
+	return &Sync{Migration: m.Rule.Name, Name: fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, variant), SQL: sql}
+}
+
+// Cached plans: texts longer than this are planned anew every time, and when
+// the cache is full a random plan makes room.
+const (
+	cacheTextLimit = 16 << 10
+	cachePlans     = 4096
+)
+
+// cache maps texts to plans.
+type cache struct {
+	mu    sync.RWMutex
+	plans map[string]*Plan // guarded by mu
+}
+
+func (c *cache) get(text []byte) *Plan {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.plans[string(text)] // no allocation: the compiler knows this form
+}
+
+func (c *cache) put(p *Plan) {
+	if len(p.Original) > cacheTextLimit {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.plans) >= cachePlans {
+		for text := range c.plans {
+			delete(c.plans, text)
+			break
+		}
+	}
+	c.plans[p.Original] = p
+}

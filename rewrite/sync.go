@@ -1,0 +1,102 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// Sync is a statement that runs behind an application's statement, in the same
+// transaction, and makes the new shape follow the old rows it has touched.
+//
+// Why a later statement: the application's statement holds the row locks of
+// the keys it touched until the transaction ends, and a later statement at
+// READ COMMITTED takes a snapshot after those locks were granted. So it sees
+// whatever the previous holder of the lock committed. A single statement that
+// does both works on a snapshot older than the lock and loses that.
+type Sync struct {
+	Migration string
+	// Name is what the statement is prepared under on a server connection. It
+	// is different for every epoch.
+	Name string
+	// SQL is one statement without parameters.
+	SQL string
+}
+
+// StaleSnapshot is what the error message of a sync contains when its
+// transaction's snapshot is older than a backfill of the key's range: the
+// transaction cannot see the new shape as it is and must be retried (40001).
+const StaleSnapshot = "pgjanus: snapshot older than the backfill of this key"
+
+// buildSyncs fills m.Sync and m.Fresh.
+func (m *Migration) buildSyncs() error {
+	var err error
+	if m.Rule.Kind == rules.Columns {
+		m.Sync, err = qualify(m.columnsSync())
+		return err
+	}
+	if m.Sync, err = qualify(m.rowsSync()); err != nil {
+		return err
+	}
+	m.Fresh, err = qualify(m.rowsFresh())
+	return err
+}
+
+// columnsSync updates the new columns of the touched rows that disagree.
+func (m *Migration) columnsSync() string {
+	table := QName(m.Rule.Old.Table)
+	from, where := m.rowsOfKeys(table, "old", m.Rule.Old.Key)
+	set := list(m.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + m.UpSQL(i, "old") + ")" })
+	if len(m.Key) == 1 {
+		return fmt.Sprintf("WITH %s UPDATE %s SET %s WHERE %s AND %s", m.takeKeys(), from, set, where, m.disagree("old"))
+	}
+	source, _, _ := strings.Cut(from, ", "+table+" old")
+	return fmt.Sprintf("WITH %s UPDATE %s old SET %s FROM %s WHERE %s AND %s", m.takeKeys(), table, set, source, where, m.disagree("old"))
+}
+
+// disagree is the condition under which a row of a columns migration drifts:
+// no new column value is excused by the law (down(new) equals old) and some
+// new value is not what up says. The row has both shapes and is named alias.
+func (m *Migration) disagree(alias string) string {
+	ups := make([]string, 0, len(m.up))
+	for i, c := range m.UpColumns() {
+		column := m.New.Column(c)
+		ups = append(ups, fmt.Sprintf("%s.%s IS DISTINCT FROM (%s)::%s", alias, Ident(c), m.UpSQL(i, alias), CastType(column)))
+	}
+	condition := "(" + strings.Join(ups, " OR ") + ")"
+	if !m.lossy() {
+		return condition
+	}
+	downs := make([]string, 0, len(m.down))
+	for i, c := range m.Rule.Old.Columns {
+		downs = append(downs, fmt.Sprintf("(%s) IS DISTINCT FROM %s.%s", m.DownSQL(i, alias), alias, Ident(c)))
+	}
+	return "(" + strings.Join(downs, " OR ") + ") AND " + condition
+}
+
+// guarded returns an expression that is true, or raises StaleSnapshot where a
+// transaction whose snapshot does not move finds that the range of one of its
+// keys was backfilled after that snapshot. The backfill announces, in the
+// table, the range of the batch it is about to do, counts batches in a
+// sequence (which no snapshot hides), and moves the cursor when a batch is
+// complete; see migrate/backfill.go.
+func (m *Migration) guarded() string {
+	name := m.Rule.Name
+	key := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
+	bound := func(column string) string {
+		return list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("(f.%s[%d])::%s", column, i+1, k.Type) })
+	}
+	unnests := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
+	names := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
+	return fmt.Sprintf(`CASE WHEN current_setting('transaction_isolation') LIKE 'read %%' THEN true ELSE`+
+		` (SELECT count(concat(%s, f.name)::boolean) = 0 FROM pgjanus.migration f, %s n, k, ROWS FROM (%s) u(%s)`+
+		` WHERE f.name = %s AND ((n.last_value >> 32) <> (f.batch >> 32)`+
+		` OR ((f.cursor_key IS NULL OR ROW(%s) > ROW(%s)) AND ((ROW(%s) <= ROW(%s) AND n.last_value > f.batch) OR n.last_value > f.ahead_batch)))) END`,
+		Literal(StaleSnapshot+": "), FillSequence(name), unnests, names, Literal(name),
+		key, bound("cursor_key"), key, bound("ahead_key"))
+}
+
+// FillSequence is the quoted name of the sequence that counts the backfill
+// batches of a migration: run<<32 + batch.
+func FillSequence(migration string) string { return "pgjanus." + Ident("fill "+migration) }

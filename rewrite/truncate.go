@@ -1,0 +1,52 @@
+package rewrite
+
+import (
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// truncate takes the new tables along with the old ones.
+func (w *planning) truncate(n *pg_query.TruncateStmt) error {
+	named := map[string]bool{}
+	for _, r := range n.Relations {
+		if rel := w.resolveAny(r.GetRangeVar()); rel != nil {
+			named[rel.name.String()] = true
+		}
+	}
+	for _, r := range n.Relations {
+		rv := r.GetRangeVar()
+		rel, err := w.resolve(rv)
+		if err != nil {
+			return err
+		}
+		if rel == nil {
+			continue
+		}
+		if len(rel.new) > 0 && named[rel.new[0].Old.Name.String()] {
+			continue
+		}
+		if rel, err = w.target(rv); err != nil {
+			return err
+		}
+		for _, m := range rel.old {
+			if m.Rule.Kind != rules.Rows || named[m.Rule.New.Table.String()] {
+				continue
+			}
+			named[m.Rule.New.Table.String()] = true
+			w.edits.insert(w.tokens[w.afterName(rv)-1].end, ", "+QName(m.Rule.New.Table))
+			w.concern(m)
+		}
+	}
+	return nil
+}
+
+// afterName returns the index of the token behind the name of rv.
+func (w *planning) afterName(rv *pg_query.RangeVar) int {
+	i := tokenAt(w.tokens, int(rv.Location)) + 1
+	for range []string{rv.Catalogname, rv.Schemaname} {
+		if i < len(w.tokens) && w.tokens[i].kind == pg_query.Token_ASCII_46 {
+			i += 2
+		}
+	}
+	return i
+}

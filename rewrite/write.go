@@ -1,0 +1,58 @@
+package rewrite
+
+import (
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+)
+
+// write is a planned INSERT, UPDATE or DELETE of a migrating table.
+type write struct {
+	rel       *relation
+	returning []*pg_query.Node // the application's own list
+	record    string           // what has to be appended to it, or ""
+}
+
+// clause is the text that goes behind the write's last token.
+func (wr *write) clause() string {
+	if len(wr.returning) > 0 {
+		return ", " + wr.record
+	}
+	return " RETURNING " + wr.record
+}
+
+// sync notes that the keys of the write have to be synced for m.
+func (w *planning) sync(wr *write, m *Migration, row string, fresh bool) {
+	if wr.record != "" {
+		wr.record += " OR "
+	}
+	wr.record += m.Record(row)
+	if t := w.touched[m]; t != nil {
+		t.fresh = t.fresh && fresh
+	} else {
+		w.touched[m] = &touch{fresh: fresh}
+	}
+	w.concern(m)
+}
+
+// concern notes that the statement is rewritten for m.
+func (w *planning) concern(m *Migration) {
+	w.stmt.Outcome = Rewrite
+	for _, name := range w.stmt.Migrations {
+		if name == m.Rule.Name {
+			return
+		}
+	}
+	w.stmt.Migrations = append(w.stmt.Migrations, m.Rule.Name)
+}
+
+func has(set []string, s string) bool {
+	for _, x := range set {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+func quoted(names []string) string { return strings.Join(names, ", ") }

@@ -1,0 +1,5 @@
+// Package test has the end-to-end tests: applications, drivers, races and kills
+// against a real Postgres through a real proxy. It has no code of its own.
+//
+// Start reading at harness_test.go.
+package test
