@@ -2,8 +2,6 @@ package rewrite
 
 import (
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
@@ -173,7 +171,7 @@ func (c *check) resolved(e rules.Expr, id string) *catalog.Expr {
 		if hint == "" {
 			hint = "Postgres says so: SQLSTATE " + x.Err.Code
 		}
-		c.fail(place(e, x.Err.Offset), hint, "%s", x.Err.Message)
+		c.fail(e.At(x.Err.Offset), hint, "%s", x.Err.Message)
 		return nil
 	}
 	if len(x.Volatile) > 0 {
@@ -210,14 +208,4 @@ func (c *check) expr(e rules.Expr, id, row string, scalar bool, allowed []string
 		}
 	}
 	return t
-}
-
-// place is where in the rules file byte offset of an expression stands.
-func place(e rules.Expr, offset int) rules.Pos {
-	if offset < 0 || offset > len(e.SQL) {
-		return e.Pos
-	}
-	before := e.SQL[:offset]
-	line := before[strings.LastIndexByte(before, '\n')+1:]
-	return rules.Pos{Line: e.Pos.Line + strings.Count(before, "\n"), Column: e.Pos.Column + utf8.RuneCountInString(line)}
 }

@@ -24,7 +24,9 @@ func Request(set *rules.Set) catalog.Request {
 		table(m.New.Table)
 		req.Exprs = append(req.Exprs, exprRequests(m)...)
 		if m.Active() {
-			req.Grants = append(req.Grants, catalog.GrantRequest{Old: catalogName(m.Old.Table), New: catalogName(m.New.Table)})
+			req.Grants = append(req.Grants, catalog.GrantRequest{
+				Old: catalogName(m.Old.Table), New: catalogName(m.New.Table), Columns: m.New.Columns,
+			})
 		}
 	}
 	return req

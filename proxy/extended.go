@@ -1,0 +1,260 @@
+package proxy
+
+import (
+	"encoding/binary"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// onParse plans the text of a Parse and sends on what the plan makes of it.
+func (c *core) onParse(body []byte, from, to int, out *batch) error {
+	c.batched = true
+	name, rest, ok := cstring(body)
+	text, types, ok2 := cstring(rest)
+	if !ok || !ok2 {
+		return errProtocol
+	}
+	plan := c.plan(text)
+	s := c.define(name, text, types, plan)
+	e := expectation{answer: answerParse}
+	if s.undo != nil {
+		e.detail = &detail{undo: s.undo}
+	}
+	switch {
+	case plan.Outcome == rewrite.Refuse:
+		e.detail = &detail{undo: s.undo, refusal: plan.Refusal}
+		out.build(func(dst []byte) []byte { return appendParse(dst, string(name), refusedText(plan.Refusal), noTypes) })
+	case plan.Outcome == rewrite.Rewrite && len(plan.Statements) == 1:
+		e.detail = &detail{undo: s.undo, edited: &plan.Extended}
+		out.build(func(dst []byte) []byte { return appendParse(dst, string(name), plan.Extended.Text, types) })
+	default:
+		out.forward(from, to)
+	}
+	c.queue.push(e)
+	return nil
+}
+
+// defined is what define did.
+type defined struct{ undo func(*core) }
+
+// define enters a prepared statement into the table, before the server has
+// said that it is good: what the client sends behind it may refer to it.
+func (c *core) define(name, text, types []byte, plan *rewrite.Plan) defined {
+	drops := c.planner.Mentions(text)&rewrite.MentionsDeallocate != 0
+	if len(name) == 0 {
+		s := &c.unnamed
+		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
+		s.planner, s.plan, s.drops = c.planner, plan, drops
+		return defined{}
+	}
+	key := string(name)
+	previous := c.statements[key]
+	c.statements[key] = &statement{
+		text: append([]byte{}, text...), types: append([]byte{}, types...),
+		planner: c.planner, plan: plan, drops: drops,
+	}
+	return defined{undo: func(c *core) {
+		if previous == nil {
+			delete(c.statements, key)
+		} else {
+			c.statements[key] = previous
+		}
+	}}
+}
+
+func (c *core) lookup(name []byte) *statement {
+	if len(name) == 0 {
+		if c.unnamed.plan == nil {
+			return nil
+		}
+		return &c.unnamed
+	}
+	return c.statements[string(name)]
+}
+
+// onBind binds a portal. A statement from an earlier epoch is prepared anew
+// first, where the text that the server should have is a different one.
+func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (whole bool, err error) {
+	name, rest, ok := cstring(body)
+	statementName, _, ok2 := cstring(rest)
+	if !ok || !ok2 {
+		if complete {
+			return false, errProtocol
+		}
+		return false, nil
+	}
+	s := c.lookup(statementName)
+	stale := s != nil && s.planner != c.planner
+	if stale {
+		if plan := c.plan(s.text); plan.Outcome == rewrite.Refuse {
+			if !complete {
+				return false, nil
+			}
+			c.batched = true
+			out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
+			c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: plan.Refusal}})
+			return true, nil
+		}
+	}
+	st := s.rewrittenBy(c)
+	if st != nil && st.Hidden > 0 && st.Rows && !complete {
+		return false, nil
+	}
+	c.batched = true
+	if stale {
+		c.prepareAnew(string(statementName), s, out)
+	}
+	p := portal{}
+	e := expectation{answer: answerBind}
+	if s != nil {
+		p = portal{plan: s.plan, drops: s.drops}
+		if s.plan.Outcome == rewrite.Rewrite {
+			e.detail = &detail{edited: &s.plan.Extended}
+		}
+	}
+	if len(name) == 0 {
+		c.portal = p
+	} else {
+		if c.portals == nil {
+			c.portals = map[string]portal{}
+		}
+		c.portals[string(name)] = p
+	}
+	c.queue.push(e)
+	if st := p.rewritten(); st != nil && st.Hidden > 0 && st.Rows {
+		changed, err := addResultFormat(body)
+		if err != nil {
+			return false, err
+		}
+		if changed != nil {
+			out.build(func(dst []byte) []byte {
+				return appendFrame(dst, 'B', func(b []byte) []byte { return append(b, changed...) })
+			})
+			return true, nil
+		}
+	}
+	out.forward(from, to)
+	return true, nil
+}
+
+// rewrittenBy returns what the statement's plan under the current epoch
+// rewrites, without changing the statement.
+func (s *statement) rewrittenBy(c *core) *rewrite.Statement {
+	if s == nil {
+		return nil
+	}
+	if s.planner == c.planner {
+		return s.rewritten()
+	}
+	return portal{plan: c.plan(s.text)}.rewritten()
+}
+
+// prepareAnew brings a prepared statement to the current epoch. Its parameter
+// types and row description stay, since plans never change them.
+func (c *core) prepareAnew(name string, s *statement, out *batch) {
+	plan := c.plan(s.text)
+	before := serverText(s.plan, s.text)
+	s.planner, s.plan = c.planner, plan
+	text := serverText(plan, s.text)
+	if text == before {
+		return
+	}
+	out.build(func(dst []byte) []byte {
+		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
+	})
+	c.queue.push(expectation{answer: answerClose, swallow: true})
+	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{edited: &plan.Extended}})
+}
+
+// onExecute runs a portal, and the syncs of its plan right behind it.
+func (c *core) onExecute(body []byte, from, to int, out *batch) error {
+	c.batched = true
+	name, rest, ok := cstring(body)
+	if !ok || len(rest) != 4 {
+		return errProtocol
+	}
+	p := c.portal
+	if len(name) > 0 {
+		p = c.portals[string(name)]
+	}
+	if p.drops {
+		c.forgetPrepared()
+	}
+	st := p.rewritten()
+	if st == nil {
+		c.queue.push(expectation{answer: answerExecute})
+		out.forward(from, to)
+		return nil
+	}
+	c.queue.push(expectation{answer: answerExecute, detail: &detail{stmt: st, edited: &p.plan.Extended}})
+	if st.Hidden > 0 && !st.Rows && binary.BigEndian.Uint32(rest) != 0 {
+		// The rows are not the client's, so its limit on rows is not about them.
+		out.build(func(dst []byte) []byte { return appendExecute(dst, string(name)) })
+	} else {
+		out.forward(from, to)
+	}
+	for i, sync := range st.Syncs {
+		c.inject(sync, i == len(st.Syncs)-1, out)
+	}
+	return nil
+}
+
+// onDescribe describes a statement or portal.
+func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
+	c.batched = true
+	if len(body) < 2 {
+		return errProtocol
+	}
+	name, _, ok := cstring(body[1:])
+	if !ok {
+		return errProtocol
+	}
+	var st *rewrite.Statement
+	var plan *rewrite.Plan
+	switch {
+	case body[0] == 'S':
+		if s := c.lookup(name); s != nil {
+			st, plan = s.rewritten(), s.plan
+		}
+	case len(name) == 0:
+		st, plan = c.portal.rewritten(), c.portal.plan
+	default:
+		p := c.portals[string(name)]
+		st, plan = p.rewritten(), p.plan
+	}
+	e := expectation{answer: answerDescribe}
+	if st != nil {
+		e.detail = &detail{stmt: st, edited: &plan.Extended}
+	}
+	c.queue.push(e)
+	out.forward(from, to)
+	return nil
+}
+
+// onClose forgets a statement or portal.
+func (c *core) onClose(body []byte) error {
+	if len(body) < 2 {
+		return errProtocol
+	}
+	name, _, ok := cstring(body[1:])
+	if !ok {
+		return errProtocol
+	}
+	e := expectation{answer: answerClose}
+	key := string(name)
+	switch {
+	case body[0] == 'P' && key == "":
+		c.portal = portal{}
+	case body[0] == 'P':
+		delete(c.portals, key)
+	case key == "":
+		c.unnamed.plan = nil
+	default:
+		if s := c.statements[key]; s != nil {
+			delete(c.statements, key)
+			e.detail = &detail{undo: func(c *core) { c.statements[key] = s }}
+		}
+	}
+	c.queue.push(e)
+	return nil
+}
