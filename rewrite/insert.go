@@ -29,7 +29,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			w.sync(wr, m, rowName(n.Relation), n.OnConflictClause == nil || len(conflict) == 0)
 			continue
 		}
-		if !m.reads(conflict) && w.inlineInsert(m, n, from, to) {
+		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			continue
 		}
@@ -76,6 +76,27 @@ func conflictColumns(c *pg_query.OnConflictClause) []string {
 		return nil
 	}
 	return targetNames(c.TargetList)
+}
+
+// conflictsElsewhere reports whether an INSERT that computes the new columns
+// could fail where the application's own does not: ON CONFLICT with a target
+// looks at that target's index alone, and of two inserts of one key at the same
+// time the one that comes second is told of the duplicate by a unique index of
+// the new columns (ExecInsertIndexTuples in executor/execIndexing.c goes on to
+// it when the first index has already found the conflict). Inserted by sync, the
+// new columns come when the row is the statement's own.
+func (m *Migration) conflictsElsewhere(c *pg_query.OnConflictClause) bool {
+	if c.GetInfer() == nil {
+		return false // DO NOTHING without a target looks at every index
+	}
+	for _, index := range m.New.Unique {
+		for _, column := range m.UpColumns() {
+			if has(index, column) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // knowsNewShape refuses a write of a new column.

@@ -17,9 +17,25 @@ var keyTypes = []string{
 	"boolean", "date", "timestamp without time zone", "timestamp with time zone",
 }
 
-// bareTypes are the key types whose text form never needs quotes inside an
-// array literal.
-var bareTypes = []string{"smallint", "integer", "bigint", "numeric", "oid", "uuid", "boolean", "date"}
+// bareTypes are the key types whose text form needs no quotes inside an array
+// literal; dateTypes those whose text form depends on DateStyle and TimeZone.
+var (
+	bareTypes = []string{"smallint", "integer", "bigint", "numeric", "oid", "uuid", "boolean"}
+	dateTypes = []string{"date", "timestamp without time zone", "timestamp with time zone"}
+)
+
+// element is the array-literal form of a key value, whatever the session's
+// settings are: dates as JSON writes them (ISO 8601, in quotes), strings as
+// array_out quotes them.
+func (k KeyColumn) element(column string) string {
+	switch {
+	case oneOf(bareTypes, k.Type):
+		return column
+	case oneOf(dateTypes, k.Type):
+		return "pg_catalog.to_json(" + column + ")"
+	}
+	return "pg_catalog.btrim(ARRAY[" + column + "]::pg_catalog.text, '{}')"
+}
 
 func oneOf(set []string, t string) bool {
 	base := strings.Replace(t, typmod(t), "", 1)
@@ -37,10 +53,7 @@ func oneOf(set []string, t string) bool {
 func (m *Migration) Record(row string) string {
 	parts := make([]string, len(m.Key))
 	for i, k := range m.Key {
-		column := row + "." + Ident(k.Name)
-		if !oneOf(bareTypes, k.Type) {
-			column = "pg_catalog.btrim(ARRAY[" + column + "]::pg_catalog.text, '{}')"
-		}
+		column := k.element(row + "." + Ident(k.Name))
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		held := "pg_catalog.current_setting(" + setting + ", true)"
 		parts[i] = fmt.Sprintf("CASE WHEN pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d"+
@@ -78,6 +91,7 @@ func (m *Migration) rowsOfKeys(table, alias string, columns []string) (from, whe
 	for i, c := range columns {
 		conditions[i] = fmt.Sprintf("%s.%s = kk.k%d", alias, Ident(c), i)
 	}
-	from = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk, %s %s", names, unnests, names, table, alias)
+	touched := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
+	from = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk, %s %s", touched, unnests, names, table, alias)
 	return from, strings.Join(conditions, " AND ")
 }

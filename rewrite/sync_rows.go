@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
@@ -23,7 +24,6 @@ func (m *Migration) rowsSync() string {
 	}
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
 	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
-	pk := list(m.New.Key, func(i int, _ string) string { return fmt.Sprintf("pk%d", i) })
 
 	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
 	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da FROM %s WHERE %s AND %s)",
@@ -33,23 +33,12 @@ func (m *Migration) rowsSync() string {
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
 
-	join := m.onParents("t", func(i int) string { return fmt.Sprintf("o.p%d", i) })
-	c1 := fmt.Sprintf("SELECT %s, %s, %s, o.da, row_number() OVER (PARTITION BY %s ORDER BY %s) AS n,"+
-		" count(*) OVER (PARTITION BY %s) > coalesce(cardinality(o.da), 0) AS shrunk FROM o, %s t WHERE %s",
+	current := fmt.Sprintf("SELECT %s, %s, %s, %s AS n FROM o, %s t WHERE %s WINDOW w AS (PARTITION BY %s ORDER BY %s ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
 		key,
 		list(m.New.Key, func(i int, k string) string { return fmt.Sprintf("t.%s AS pk%d", Ident(k), i) }),
 		list(cols, func(i int, name string) string { return fmt.Sprintf("t.%s AS c%d", Ident(name), i) }),
-		key, list(m.New.Key, func(_ int, k string) string { return "t." + Ident(k) }), key, QName(m.Rule.New.Table), join)
-	place := "c1.n"
-	have := c1
-	if m.comparable() {
-		matched := fmt.Sprintf("SELECT *, CASE WHEN c0.shrunk THEN array_position(c0.da, ROW(%s)) END AS m FROM (%s) c0", c("c0"), c1)
-		ranked := fmt.Sprintf("SELECT *, count(cm.m) OVER (PARTITION BY %s ORDER BY %s) AS r FROM (%s) cm", key, pk, matched)
-		have = ranked
-		place = fmt.Sprintf("CASE WHEN c1.shrunk AND bool_and(c1.m IS NULL OR c1.m = c1.r) OVER (PARTITION BY %s) THEN c1.m ELSE c1.n END", key)
-	}
-	have = fmt.Sprintf("SELECT %s, %s, %s, %s AS n FROM (%s) c1", key, pk,
-		list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }), place, have)
+		m.place(), QName(m.Rule.New.Table), m.onParents("t", func(i int) string { return fmt.Sprintf("o.p%d", i) }),
+		key, list(m.New.Key, func(_ int, k string) string { return "t." + Ident(k) }))
 
 	same := make([]string, 0, len(m.Key)+1)
 	for i := range m.Key {
@@ -58,7 +47,7 @@ func (m *Migration) rowsSync() string {
 	j := fmt.Sprintf("j AS MATERIALIZED (SELECT %s, d.n, %s, %s, ROW(%s)::record *<> ROW(%s)::record AS diff FROM (%s) d FULL JOIN (%s) c ON %s AND c.n = d.n)",
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("d.p%d", i) }), c("d"),
 		list(m.New.Key, func(i int, _ string) string { return fmt.Sprintf("c.pk%d", i) }),
-		c("c"), c("d"), d, have, strings.Join(same, " AND "))
+		c("c"), c("d"), d, current, strings.Join(same, " AND "))
 
 	target := make([]string, len(m.New.Key))
 	for i, k := range m.New.Key {
@@ -72,6 +61,26 @@ func (m *Migration) rowsSync() string {
 		QName(m.Rule.New.Table), m.insertColumns(), m.parentsThen(func(i int) string { return fmt.Sprintf("j.p%d", i) }, n, "j"),
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("j.p%d", i) }))
 	return "WITH " + strings.Join([]string{m.takeKeys(), o, j, del, upd}, ", ") + " " + ins
+}
+
+// matchLimit is up to how many rows of a key are paired by content.
+const matchLimit = 256
+
+// place is the number of the desired row that a current row t of key o is
+// paired with: its own number by primary key, unless rows went away and those
+// that are left are all there, in order; then that of the row with its content.
+func (m *Migration) place() string {
+	if !m.comparable() {
+		return "row_number() OVER w"
+	}
+	match := fmt.Sprintf("array_position(o.da, ROW(%s))", list(m.UpColumns(), func(_ int, name string) string { return "t." + Ident(name) }))
+	numbers := make([]string, matchLimit)
+	for i := range numbers {
+		numbers[i] = strconv.Itoa(i + 1)
+	}
+	return fmt.Sprintf("CASE WHEN cardinality(o.da) <= %d AND count(*) OVER w > cardinality(o.da)"+
+		" AND array_remove(array_agg(%s) OVER w, NULL) = ('{%s}'::int[])[1:cardinality(o.da)] THEN %s ELSE row_number() OVER w END",
+		matchLimit, "CASE WHEN cardinality(o.da) <= "+strconv.Itoa(matchLimit)+" THEN "+match+" END", strings.Join(numbers, ","), match)
 }
 
 // rowsFresh inserts the new rows of keys that have none.
