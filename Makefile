@@ -29,6 +29,11 @@ test: ## run every test against a real Postgres, with the race detector
 	scripts/need.sh postgres
 	go test -race -timeout 25m ./...
 
+.PHONY: race
+race: ## the races, flips and kills, 30 s at each isolation level
+	scripts/need.sh postgres
+	PGJANUS_RACE=30s go test -race -timeout 25m -count=1 -v -run 'Drift|HalfWrite' ./test
+
 .PHONY: lint
 lint: $(GOFUMPT) $(GOLANGCI_LINT) ## check formatting, go vet, golangci-lint
 	@unformatted="$$($(GOFUMPT) -l .)" || exit 1; \

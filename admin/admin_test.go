@@ -83,7 +83,7 @@ func TestReloadAnswers(t *testing.T) {
 		body   string
 	}{
 		{"nothing changed", Reloaded{Epoch: 7}, nil, 200, `{"epoch":7,"changes":[]}`},
-		{"changed", Reloaded{Epoch: 8, Changes: []string{"a: phase off -> dualwrite"}}, nil, 200, `{"epoch":8,"changes":["a: phase off -\u003e dualwrite"]}`},
+		{"changed", Reloaded{Epoch: 8, Changes: []string{"a: phase off -> dualwrite"}}, nil, 200, `{"epoch":8,"changes":["a: phase off -> dualwrite"]}`},
 		{"bad rules", Reloaded{}, problem, 422, `{"problems":["rules.yaml:3:5: unknown key phace"]}`},
 		{"no database", Reloaded{}, errors.New("control connection: refused"), 503, `{"problems":["control connection: refused"]}`},
 	} {

@@ -98,5 +98,7 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the client has gone, and nobody is left to tell
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // the client has gone, and nobody is left to tell
 }

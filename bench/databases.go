@@ -57,21 +57,13 @@ func (s *stage) prepare(ctx context.Context, g *group, v *variant) error {
 		if err := s.execFile(ctx, v.Database, "refresh_users.sql"); err != nil {
 			return err
 		}
-		if err := s.exec(ctx, v.Database, "VACUUM ANALYZE users"); err != nil {
-			return err
-		}
+		return s.exec(ctx, v.Database, "VACUUM ANALYZE users")
 	default:
 		if err := s.execFile(ctx, v.Database, "refresh_orders.sql"); err != nil {
 			return err
 		}
-		if err := s.exec(ctx, v.Database, "VACUUM ANALYZE orders, order_items"); err != nil {
-			return err
-		}
+		return s.exec(ctx, v.Database, "VACUUM ANALYZE orders, order_items")
 	}
-	if v.Route == pgjanus {
-		return s.janus.refresh(ctx)
-	}
-	return nil
 }
 
 // verify fails when a variant that promises both shapes has left them unequal:

@@ -77,16 +77,9 @@ func configureJanus(dir, control string, upstream int) (config string, port, adm
 	return config, port, admin, nil
 }
 
-func (j *janus) ready(ctx context.Context) error { return j.call(ctx, http.MethodGet, "/readyz") }
-
-// refresh makes pgjanus look at the catalog now, so that it does not do so in
-// the middle of a measurement because a table was truncated before it.
-func (j *janus) refresh(ctx context.Context) error {
-	return j.call(ctx, http.MethodPost, "/api/reload")
-}
-
-func (j *janus) call(ctx context.Context, method, path string) error {
-	req, err := http.NewRequestWithContext(ctx, method, j.admin+path, http.NoBody)
+// ready asks whether pgjanus would let sessions in, and says why not.
+func (j *janus) ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, j.admin+"/readyz", http.NoBody)
 	if err != nil {
 		return fmt.Errorf("asking pgjanus: %w", err)
 	}
@@ -100,7 +93,7 @@ func (j *janus) call(ctx context.Context, method, path string) error {
 		return fmt.Errorf("reading the answer of pgjanus: %w", err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking pgjanus: %s %s: %s: %s", method, path, res.Status, strings.TrimSpace(string(body)))
+		return fmt.Errorf("asking pgjanus whether it is ready: %s: %s", res.Status, strings.TrimSpace(string(body)))
 	}
 	return nil
 }

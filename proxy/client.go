@@ -57,6 +57,12 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		out.forward(from, to) // the server discards it
 		return true, nil
 	}
+	if c.copying && begins(kind) && c.head() != nil && c.head().answer == answerQuery {
+		return true, errProtocol // it would end COPY, unanswered
+	}
+	if c.unnamedLost && begins(kind) {
+		c.closeUnnamed(out)
+	}
 	switch kind {
 	case 'Q':
 		if !complete {
@@ -89,6 +95,7 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		return true, c.onClose(body)
 	case 'S':
 		c.batched, c.skipping = false, false
+		c.batch++
 		if !c.copying {
 			c.queue.push(expectation{answer: answerReady})
 		}

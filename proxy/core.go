@@ -51,13 +51,16 @@ type core struct {
 	batched bool
 	env     rewrite.Env
 
-	statements map[string]*statement // named ones of the client
-	unnamed    statement             // its plan is nil when there is none
-	portals    map[string]portal     // named ones
-	portal     portal                // the unnamed one
-	// prepared has the syncs that the server connection has, by name; the value
-	// says whether the client may have dropped it since.
-	prepared map[string]bool
+	statements statements        // named ones of the client
+	unnamed    statement         // its plan is nil when there is none
+	portals    map[string]portal // named ones that are rewritten
+	portal     portal            // the unnamed one
+	// unnamedLost: the server skipped what was to replace the unnamed statement,
+	// so it is not the one that the client, or the core, takes it for.
+	unnamedLost bool
+	// prepared has the syncs that the server connection has, by name.
+	prepared map[string]preparation
+	batch    uint64 // number of the batch: messages up to one Sync, from 1
 
 	held    []byte    // completion that waits for syncs
 	syncing time.Time // when the syncs that are outstanding were sent
@@ -90,7 +93,7 @@ func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metric
 	c := &core{
 		current: current, limits: limits, metrics: metrics,
 		planner: current(), status: 'I', drained: make(chan struct{}, 1),
-		statements: map[string]*statement{}, prepared: map[string]bool{},
+		statements: statements{last: map[string]*statement{}}, prepared: map[string]preparation{}, batch: 1,
 	}
 	c.env.MaxBytes = limits.statement
 	c.queue.push(expectation{answer: answerReady}) // the end of login

@@ -11,6 +11,7 @@ import (
 // SQLSTATEs of our own errors.
 const (
 	codeRefused       = "0A000" // feature_not_supported
+	codeSyntax        = "42601" // syntax_error: what the server says to refusedText
 	codeSerialization = "40001" // serialization_failure
 	codeStarting      = "57P03" // cannot_connect_now
 	codeShutdown      = "57P01" // admin_shutdown
@@ -63,20 +64,39 @@ func refusedText(r *rewrite.Refusal) string {
 func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	c.held = c.held[:0]
 	c.showError(h, frame, out)
+	c.copying = false
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
 		return
 	}
-	c.copying = false
-	var undo []func(*core)
+	risky := false
+	var dropped []*detail
 	for c.queue.len() > 0 && c.queue.at(0).answer != answerReady {
-		if e := c.queue.pop(); e.detail != nil && e.detail.undo != nil {
-			undo = append(undo, e.detail.undo)
+		e := c.queue.pop()
+		risky = risky || e.risky
+		if e.detail != nil {
+			dropped = append(dropped, e.detail)
 		}
 	}
-	for i := len(undo) - 1; i >= 0; i-- {
-		undo[i](c)
+	for i := len(dropped) - 1; i >= 0; i-- {
+		dropped[i].revert(c)
+	}
+	if risky {
+		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
+}
+
+// loseUnnamed deals with a change of the unnamed statement that the server has
+// skipped, where a rewritten one is concerned. What was sent behind the next
+// Sync decides; if that is nothing, the server is told to forget it.
+func (c *core) loseUnnamed() {
+	for i := range c.queue.len() {
+		if e := c.queue.at(i); e.unnamed {
+			e.risky = true
+			return
+		}
+	}
+	c.unnamedLost, c.unnamed.plan = true, nil
 }
 
 // showError passes on the error that the client is to see.
@@ -90,7 +110,9 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 	}
 	out.build(func(dst []byte) []byte {
 		switch {
-		case d.refusal != nil:
+		case ends(frame):
+			return append(dst, frame...)
+		case d.refusal != nil && field(frame, 'C') == codeSyntax:
 			return refusalError(d.refusal).append(dst)
 		case d.sync != nil:
 			c.metrics.fanoutFailed(d.sync.Migration)
@@ -102,6 +124,12 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 		}
 		return append(dst, frame...)
 	})
+}
+
+// ends reports whether an error ends the session, whatever was under way.
+func ends(frame []byte) bool {
+	severity := field(frame, 'V')
+	return severity == "FATAL" || severity == "PANIC"
 }
 
 func refusalError(r *rewrite.Refusal) wireError {
@@ -168,6 +196,12 @@ func appendFanoutError(dst, frame []byte, sync *rewrite.Sync) []byte {
 		return wireError{
 			severity: "ERROR", code: codeSerialization, message: "could not serialize access due to concurrent update",
 			hint: fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", sync.Migration),
+		}.append(dst)
+	}
+	if strings.Contains(field(frame, 'M'), rewrite.DeletedMeanwhile) {
+		return wireError{
+			severity: "ERROR", code: codeSerialization, message: "could not serialize access due to concurrent delete",
+			hint: "The transaction might succeed if retried.",
 		}.append(dst)
 	}
 	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", sync.Migration)

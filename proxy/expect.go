@@ -21,8 +21,19 @@ type expectation struct {
 	answer answer
 	// swallow: the message was ours, so the client does not see the answer.
 	swallow bool
+	// unnamed: it decides what the unnamed statement is; risky: the one before or
+	// the one after is rewritten.
+	unnamed, risky bool
 	// detail is set only where the answer is about a plan or may need undoing.
 	detail *detail
+}
+
+// edit returns the expectation's detail.
+func (e *expectation) edit() *detail {
+	if e.detail == nil {
+		e.detail = &detail{}
+	}
+	return e.detail
 }
 
 // detail is what is known of an answer that is not simply forwarded.
@@ -33,8 +44,36 @@ type detail struct {
 	release bool               // it is the last one before the held completion
 	refusal *rewrite.Refusal   // the message was made to fail; this is the client's error
 	query   *progress          // where a rewritten Query stands
-	undo    func(*core)        // takes back what the message did to the core's tables
-	done    func(*core)        // runs when the answer says that it succeeded
+	name    string             // with entry: the statement's name
+	entry   *statement         // what the message was sent for, in the table of statements
+	anew    *statement         // the statement that the message prepares anew
+	drops   dropping           // what the text may drop of the first pushed statements
+	pushed  uint64
+	undo    func(*core) // runs when the message failed or was skipped
+	done    func(*core) // runs when the answer says that it succeeded
+}
+
+// settle notes that the message succeeded.
+func (d *detail) settle(c *core) {
+	if d.entry != nil {
+		c.statements.settle(d.name, d.entry)
+	}
+	if d.done != nil {
+		d.done(c)
+	}
+}
+
+// revert notes that the message failed, or was skipped.
+func (d *detail) revert(c *core) {
+	if d.entry != nil {
+		c.statements.undo(d.name, d.entry)
+	}
+	if d.anew != nil {
+		d.anew.unsure, d.anew.planner = true, nil
+	}
+	if d.undo != nil {
+		d.undo(c)
+	}
 }
 
 // progress follows the statements of a rewritten Query: each is answered by

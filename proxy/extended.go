@@ -15,17 +15,14 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 		return errProtocol
 	}
 	plan := c.plan(text)
-	s := c.define(name, text, types, plan)
 	e := expectation{answer: answerParse}
-	if s.undo != nil {
-		e.detail = &detail{undo: s.undo}
-	}
+	c.define(name, text, types, plan, &e)
 	switch {
 	case plan.Outcome == rewrite.Refuse:
-		e.detail = &detail{undo: s.undo, refusal: plan.Refusal}
+		e.edit().refusal = plan.Refusal
 		out.build(func(dst []byte) []byte { return appendParse(dst, string(name), refusedText(plan.Refusal), noTypes) })
 	case plan.Outcome == rewrite.Rewrite && len(plan.Statements) == 1:
-		e.detail = &detail{undo: s.undo, edited: &plan.Extended}
+		e.edit().edited = &plan.Extended
 		out.build(func(dst []byte) []byte { return appendParse(dst, string(name), plan.Extended.Text, types) })
 	default:
 		out.forward(from, to)
@@ -34,32 +31,24 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	return nil
 }
 
-// defined is what define did.
-type defined struct{ undo func(*core) }
-
 // define enters a prepared statement into the table, before the server has
 // said that it is good: what the client sends behind it may refer to it.
-func (c *core) define(name, text, types []byte, plan *rewrite.Plan) defined {
-	drops := c.planner.Mentions(text)&rewrite.MentionsDeallocate != 0
+func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectation) {
+	drops := droppingOf(text, c.planner)
 	if len(name) == 0 {
 		s := &c.unnamed
+		e.unnamed, e.risky = true, s.rewritten() != nil || plan.Outcome == rewrite.Rewrite
 		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
-		s.planner, s.plan, s.drops = c.planner, plan, drops
-		return defined{}
+		s.planner, s.plan, s.drops, s.unsure = c.planner, plan, drops, false
+		return
 	}
 	key := string(name)
-	previous := c.statements[key]
-	c.statements[key] = &statement{
+	s := &statement{
 		text: append([]byte{}, text...), types: append([]byte{}, types...),
 		planner: c.planner, plan: plan, drops: drops,
 	}
-	return defined{undo: func(c *core) {
-		if previous == nil {
-			delete(c.statements, key)
-		} else {
-			c.statements[key] = previous
-		}
-	}}
+	c.statements.push(key, s)
+	e.edit().name, e.edit().entry = key, s
 }
 
 func (c *core) lookup(name []byte) *statement {
@@ -69,7 +58,22 @@ func (c *core) lookup(name []byte) *statement {
 		}
 		return &c.unnamed
 	}
-	return c.statements[string(name)]
+	return c.statements.lookup(name)
+}
+
+// setPortal notes what a portal was bound to, where that matters.
+func (c *core) setPortal(name []byte, p portal) {
+	switch {
+	case len(name) == 0:
+		c.portal = p
+	case p.rewritten() == nil && !p.drops.some:
+		delete(c.portals, string(name))
+	default:
+		if c.portals == nil {
+			c.portals = map[string]portal{}
+		}
+		c.portals[string(name)] = p
+	}
 }
 
 // onBind binds a portal. A statement from an earlier epoch is prepared anew
@@ -87,13 +91,10 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	stale := s != nil && s.planner != c.planner
 	if stale {
 		if plan := c.plan(s.text); plan.Outcome == rewrite.Refuse {
-			if !complete {
-				return false, nil
+			if complete {
+				c.refuseAnew(plan, out)
 			}
-			c.batched = true
-			out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
-			c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: plan.Refusal}})
-			return true, nil
+			return complete, nil
 		}
 	}
 	st := s.rewrittenBy(c)
@@ -112,14 +113,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 			e.detail = &detail{edited: &s.plan.Extended}
 		}
 	}
-	if len(name) == 0 {
-		c.portal = p
-	} else {
-		if c.portals == nil {
-			c.portals = map[string]portal{}
-		}
-		c.portals[string(name)] = p
-	}
+	c.setPortal(name, p)
 	c.queue.push(e)
 	if st := p.rewritten(); st != nil && st.Hidden > 0 && st.Rows {
 		changed, err := addResultFormat(body)
@@ -149,23 +143,6 @@ func (s *statement) rewrittenBy(c *core) *rewrite.Statement {
 	return portal{plan: c.plan(s.text)}.rewritten()
 }
 
-// prepareAnew brings a prepared statement to the current epoch. Its parameter
-// types and row description stay, since plans never change them.
-func (c *core) prepareAnew(name string, s *statement, out *batch) {
-	plan := c.plan(s.text)
-	before := serverText(s.plan, s.text)
-	s.planner, s.plan = c.planner, plan
-	text := serverText(plan, s.text)
-	if text == before {
-		return
-	}
-	out.build(func(dst []byte) []byte {
-		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
-	})
-	c.queue.push(expectation{answer: answerClose, swallow: true})
-	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{edited: &plan.Extended}})
-}
-
 // onExecute runs a portal, and the syncs of its plan right behind it.
 func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	c.batched = true
@@ -177,12 +154,14 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	if len(name) > 0 {
 		p = c.portals[string(name)]
 	}
-	if p.drops {
+	var d *detail
+	if p.drops.some {
 		c.forgetPrepared()
+		d = &detail{drops: p.drops, pushed: c.statements.pushed}
 	}
 	st := p.rewritten()
 	if st == nil {
-		c.queue.push(expectation{answer: answerExecute})
+		c.queue.push(expectation{answer: answerExecute, detail: d})
 		out.forward(from, to)
 		return nil
 	}
@@ -214,6 +193,13 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	switch {
 	case body[0] == 'S':
 		if s := c.lookup(name); s != nil {
+			if s.unsure {
+				if plan := c.plan(s.text); plan.Outcome == rewrite.Refuse {
+					c.refuseAnew(plan, out)
+					return nil
+				}
+				c.prepareAnew(string(name), s, out)
+			}
 			st, plan = s.rewritten(), s.plan
 		}
 	case len(name) == 0:
@@ -248,11 +234,13 @@ func (c *core) onClose(body []byte) error {
 	case body[0] == 'P':
 		delete(c.portals, key)
 	case key == "":
+		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil
 		c.unnamed.plan = nil
 	default:
-		if s := c.statements[key]; s != nil {
-			delete(c.statements, key)
-			e.detail = &detail{undo: func(c *core) { c.statements[key] = s }}
+		if c.statements.lookup(name) != nil {
+			s := &statement{closed: true}
+			c.statements.push(key, s)
+			e.detail = &detail{name: key, entry: s}
 		}
 	}
 	c.queue.push(e)

@@ -90,9 +90,6 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		return
 	}
 	reason := sess.run()
-	if errors.Is(reason, io.EOF) {
-		reason = nil
-	}
 	log.Info("session closed", zap.Duration("after", time.Since(opened)), zap.NamedError("reason", reason))
 }
 

@@ -174,7 +174,7 @@ func (s *Server) closeSessions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for sess := range s.sessions {
-		sess.close()
+		sess.end(errClosed)
 	}
 }
 

@@ -56,7 +56,7 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 	h := c.head()
 	switch in[from] {
 	case 'D':
-		return c.onDataRow(h, in, from, size, out), nil
+		return c.onDataRow(h, in, from, size, out)
 	case 'T', 'n':
 		if st := reshaped(h); st != nil || hides(h) {
 			if !complete {
@@ -68,15 +68,15 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 			c.pop()
 		}
 	case '1', '2', '3':
-		if h == nil || !answers(h.answer, in[from]) {
+		if h == nil || !answers(h.answer, in[from]) || size != headerSize {
 			return true, errProtocol
 		}
 		e := c.pop()
-		if e.detail != nil && e.detail.done != nil {
-			e.detail.done(c)
-		}
-		if e.detail != nil && e.detail.release {
-			c.release(out)
+		if e.detail != nil {
+			e.detail.settle(c)
+			if e.detail.release {
+				c.release(out)
+			}
 		}
 		if e.swallow {
 			return true, nil
@@ -101,6 +101,9 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 			return true, nil
 		}
 	case 'Z':
+		if size != headerSize+1 {
+			return true, errProtocol
+		}
 		if !complete {
 			return false, nil
 		}
@@ -153,33 +156,39 @@ func answers(a answer, kind byte) bool {
 
 // onDataRow passes a row on, without its last column where that is ours: one
 // byte of a boolean behind its length.
-func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool) {
+func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool, err error) {
 	if hides(h) {
 		c.skipFrame(size)
-		return true
+		return true, nil
 	}
 	st := reshaped(h)
 	if st == nil {
 		have := min(size, len(in)-from)
 		out.forward(from, from+have)
-		return true
+		return true, nil
 	}
 	if !st.Rows {
 		c.skipFrame(size)
-		return true
+		return true, nil
 	}
 	const head, column = headerSize + 2, 4 + 1
-	if len(in)-from < min(size, head) || size < head+column {
-		return false
+	if size < head+column {
+		return true, errProtocol
+	}
+	if len(in)-from < head {
+		return false, nil
 	}
 	columns := binary.BigEndian.Uint16(in[from+headerSize:])
+	if columns == 0 {
+		return true, errProtocol
+	}
 	out.build(func(dst []byte) []byte {
 		dst = binary.BigEndian.AppendUint32(append(dst, 'D'), uint32(size-1-column)) //nolint:gosec // checked by frameSize
 		return binary.BigEndian.AppendUint16(dst, columns-1)
 	})
 	// What is there of the header was dealt with; the rest of the row follows it.
 	c.serverHead, c.serverPass, c.serverDrop = head, size-head-column, column
-	return true
+	return true, nil
 }
 
 // onRowDescription takes our column out of a row description.
@@ -238,17 +247,17 @@ func withoutLastColumn(body []byte) ([]byte, error) {
 func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) error {
 	switch h.answer {
 	case answerExecute:
-		c.noteTag(in[from:to])
+		c.noteTag(in[from:to], h.detail)
 		e := c.pop()
 		if e.swallow {
 			return nil
 		}
-		if e.detail != nil && len(e.detail.stmt.Syncs) > 0 {
+		if e.detail != nil && e.detail.stmt != nil && len(e.detail.stmt.Syncs) > 0 {
 			c.held = append(c.held[:0], in[from:to]...)
 			return nil
 		}
 	case answerQuery:
-		c.noteTag(in[from:to])
+		c.noteTag(in[from:to], h.detail)
 		if h.detail == nil || h.detail.query == nil {
 			break
 		}
@@ -287,24 +296,14 @@ func (c *core) release(out *batch) {
 	c.metrics.synced(time.Since(c.syncing))
 }
 
-// noteTag follows what completions say of prepared statements.
-func (c *core) noteTag(frame []byte) {
-	switch string(frame[headerSize:]) {
-	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
-		clear(c.statements)
-	}
-}
-
 // onReady ends the answers up to a Sync, or to a Query.
 func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	c.status = in[from+headerSize]
 	c.ready = true
-	if c.status == 'I' && c.portals != nil {
-		c.portals = nil // portals end with their transaction
-	}
 	h := c.head()
-	if h == nil {
-		out.forward(from, to) // a Sync that was taken to be inside COPY
+	if h == nil { // a Sync that was taken to be inside COPY, which had failed
+		c.skipping = false
+		out.forward(from, to)
 		return nil
 	}
 	if h.answer != answerReady && h.answer != answerQuery {
@@ -312,6 +311,9 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	}
 	if e := c.pop(); !e.swallow {
 		out.forward(from, to)
+	}
+	if c.status == 'I' && c.queue.len() == 0 && !c.batched && c.portals != nil {
+		c.portals = nil // portals end with their transaction
 	}
 	return nil
 }
@@ -339,21 +341,26 @@ func unsafeEncoding(name string) bool {
 }
 
 // onCopyIn notes that the server is in COPY FROM STDIN. Until the client ends
-// it, the server ignores Sync; those that were sent already are not answered.
+// it, the server ignores Sync; those that were sent already, and nothing else
+// before them, are not answered (CopyGetData in commands/copyfromparse.c).
 func (c *core) onCopyIn() {
 	h := c.head()
-	if h == nil || h.answer != answerExecute {
-		return // in a Query there are no Syncs
+	if h == nil || (h.answer != answerExecute && h.answer != answerQuery) {
+		return
 	}
-	for i := 1; i < c.queue.len(); {
-		switch c.queue.at(i).answer {
-		case answerCopyEnd:
-			return
-		case answerReady:
-			c.queue.remove(i)
-		default:
-			i++
+	for c.queue.len() > 1 && c.queue.at(1).answer == answerReady {
+		c.queue.remove(1)
+	}
+	if c.queue.len() == 1 {
+		c.copying = true
+		return
+	}
+	// Either the end of the data was sent ahead, or a message that makes COPY
+	// fail. That one is gone; behind Execute, so is the rest up to Sync.
+	if next := c.queue.at(1); h.answer == answerQuery && next.answer != answerCopyEnd {
+		if next.detail != nil {
+			next.detail.revert(c)
 		}
+		c.queue.remove(1)
 	}
-	c.copying = true
 }

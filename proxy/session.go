@@ -21,25 +21,29 @@ type session struct {
 
 	draining atomic.Bool
 	once     sync.Once
-	ended    chan struct{} // closed by close
-	// reading and writing are switched to true when login is complete.
-	loggedIn bool // of serverToClient
+	ended    chan struct{} // closed by end
+	reason   error         // set by end, read after both directions have ended
+	loggedIn bool          // of serverToClient: the login deadline is lifted
 }
 
-// run serves the session until one side ends it and returns why.
+// run serves the session until one side ends it and returns why: the reason of
+// the direction that ended first, without io.EOF.
 func (s *session) run() error {
-	reasons := make(chan error, 2)
-	go s.runClientToServer(reasons)
-	go s.runServerToClient(reasons)
-	reason := <-reasons
-	s.close()
-	<-reasons
-	return reason
+	var running sync.WaitGroup
+	running.Add(2)
+	go s.runClientToServer(&running)
+	go s.runServerToClient(&running)
+	running.Wait()
+	if errors.Is(s.reason, io.EOF) {
+		return nil
+	}
+	return s.reason
 }
 
-// close ends both directions: a blocked read or write returns.
-func (s *session) close() {
+// end ends both directions: a blocked read or write returns.
+func (s *session) end(reason error) {
 	s.once.Do(func() {
+		s.reason = reason
 		close(s.ended)
 		_ = s.client.Close()
 		_ = s.upstream.Close()
@@ -53,23 +57,24 @@ func (s *session) drain() {
 	_ = s.upstream.SetReadDeadline(time.Unix(1, 0))
 }
 
-func (s *session) runClientToServer(reasons chan<- error) {
+func (s *session) runClientToServer(running *sync.WaitGroup) {
+	defer running.Done()
+	defer s.end(errPanic) // has no effect after an end with a reason
 	defer s.server.recovered()
-	reason := error(errPanic)
-	defer func() { s.close(); reasons <- reason }()
-	reason = s.clientToServer()
+	s.end(s.clientToServer())
 }
 
-func (s *session) runServerToClient(reasons chan<- error) {
+func (s *session) runServerToClient(running *sync.WaitGroup) {
+	defer running.Done()
+	defer s.end(errPanic)
 	defer s.server.recovered()
-	reason := error(errPanic)
-	defer func() { s.close(); reasons <- reason }()
-	reason = s.serverToClient()
+	s.end(s.serverToClient())
 }
 
 var (
 	errPanic   = errors.New("BUG: panic")
 	errDrained = errors.New("pgjanus is shutting down")
+	errClosed  = errors.New("pgjanus has closed the session")
 )
 
 func (s *session) clientToServer() error {

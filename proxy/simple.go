@@ -12,27 +12,30 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if !ok {
 		return errProtocol
 	}
+	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil}
 	c.unnamed.plan, c.portal = nil, portal{}
-	if c.planner.Mentions(text)&rewrite.MentionsDeallocate != 0 {
+	if drops := droppingOf(text, c.planner); drops.some {
 		c.forgetPrepared()
+		e.detail = &detail{drops: drops, pushed: c.statements.pushed}
 	}
 	plan := c.plan(text)
 	switch plan.Outcome {
 	case rewrite.Pass:
 		out.forward(from, to)
-		c.queue.push(expectation{answer: answerQuery})
+		c.queue.push(e)
 	case rewrite.Refuse:
 		out.build(func(dst []byte) []byte { return appendQuery(dst, refusedText(plan.Refusal)) })
-		c.queue.push(expectation{answer: answerQuery, detail: &detail{refusal: plan.Refusal}})
+		e.edit().refusal = plan.Refusal
+		c.queue.push(e)
 	case rewrite.Rewrite:
-		c.rewriteQuery(plan, out)
+		c.rewriteQuery(plan, e, out)
 	}
 	return nil
 }
 
 // rewriteQuery sends the edited text with its syncs. The first time, they are
 // in it in full, and are prepared behind it for the next time.
-func (c *core) rewriteQuery(plan *rewrite.Plan, out *batch) {
+func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 	c.syncing = time.Now()
 	edited := &plan.SimplePrepared
 	var missing []*rewrite.Sync
@@ -43,9 +46,13 @@ func (c *core) rewriteQuery(plan *rewrite.Plan, out *batch) {
 		}
 	}
 	out.build(func(dst []byte) []byte { return appendQuery(dst, edited.Text) })
-	c.queue.push(expectation{answer: answerQuery, detail: &detail{edited: edited, query: &progress{plan: plan}}})
-	if len(missing) == 0 || c.batched {
-		return // inside an extended batch, an error of ours would hit the client's messages
+	d := e.edit()
+	d.edited, d.query = edited, &progress{plan: plan}
+	c.queue.push(e)
+	if len(missing) == 0 || c.batched || copies(plan) {
+		// Inside an extended batch an error of ours would hit the client's
+		// messages, and inside COPY FROM STDIN any message ends it.
+		return
 	}
 	for _, sync := range missing {
 		if !c.wants(sync) {
@@ -55,7 +62,18 @@ func (c *core) rewriteQuery(plan *rewrite.Plan, out *batch) {
 		c.expectPrepare(sync, &detail{})
 	}
 	out.build(appendSync)
+	c.batch++
 	c.queue.push(expectation{answer: answerReady, swallow: true})
+}
+
+// copies reports whether the text has a COPY.
+func copies(plan *rewrite.Plan) bool {
+	for i := range plan.Statements {
+		if plan.Statements[i].Kind == "COPY" {
+			return true
+		}
+	}
+	return false
 }
 
 // plan plans a text of the client and counts the outcome.

@@ -10,12 +10,20 @@ type statement struct {
 	// has under the client's name.
 	planner *rewrite.Planner
 	plan    *rewrite.Plan
-	drops   bool // the text may drop prepared statements (DEALLOCATE, DISCARD)
+	drops   dropping
+	// unsure: whether the server has plan's text is not known, since a message
+	// that was to prepare it anew has failed or was skipped. planner is nil then.
+	unsure bool
+
+	// of a named one; see statements
+	number uint64
+	before *statement
+	closed bool
 }
 
 // rewritten returns the plan's only statement where it is rewritten, or nil.
 func (s *statement) rewritten() *rewrite.Statement {
-	if s == nil || s.plan.Outcome != rewrite.Rewrite {
+	if s == nil || s.plan == nil || s.plan.Outcome != rewrite.Rewrite {
 		return nil
 	}
 	return &s.plan.Statements[0]
@@ -25,7 +33,7 @@ func (s *statement) rewritten() *rewrite.Statement {
 // it was then.
 type portal struct {
 	plan  *rewrite.Plan
-	drops bool
+	drops dropping
 }
 
 func (p portal) rewritten() *rewrite.Statement {

@@ -29,6 +29,11 @@ type Sync struct {
 // transaction cannot see the new shape as it is and must be retried (40001).
 const StaleSnapshot = "pgjanus: snapshot older than the backfill of this key"
 
+// DeletedMeanwhile is what the error message of a sync contains when its
+// transaction inserted a key that another has deleted since its snapshot: it
+// must be retried (40001).
+const DeletedMeanwhile = "pgjanus: snapshot older than the deletion of this key"
+
 // buildSyncs fills m.Sync and m.Fresh.
 func (m *Migration) buildSyncs() error {
 	var err error
@@ -89,12 +94,30 @@ func (m *Migration) guarded() string {
 	}
 	unnests := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
 	names := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
-	return fmt.Sprintf(`CASE WHEN current_setting('transaction_isolation') LIKE 'read %%' THEN true ELSE`+
-		` (SELECT count(concat(%s, f.name)::boolean) = 0 FROM pgjanus.migration f, %s n, k, ROWS FROM (%s) u(%s)`+
+	return m.inFixedSnapshot(fmt.Sprintf(`(SELECT count(concat(%s, f.name)::boolean) = 0 FROM pgjanus.migration f, %s n, k, ROWS FROM (%s) u(%s)`+
 		` WHERE f.name = %s AND ((n.last_value >> 32) <> (f.batch >> 32)`+
-		` OR ((f.cursor_key IS NULL OR ROW(%s) > ROW(%s)) AND ((ROW(%s) <= ROW(%s) AND n.last_value > f.batch) OR n.last_value > f.ahead_batch)))) END`,
+		` OR ((f.cursor_key IS NULL OR ROW(%s) > ROW(%s)) AND ((ROW(%s) <= ROW(%s) AND n.last_value > f.batch) OR n.last_value > f.ahead_batch)))) AND %s`,
 		Literal(StaleSnapshot+": "), FillSequence(name), unnests, names, Literal(name),
-		key, bound("cursor_key"), key, bound("ahead_key"))
+		key, bound("cursor_key"), key, bound("ahead_key"), m.oneRowEach()))
+}
+
+// inFixedSnapshot returns condition for transactions whose snapshot does not
+// move from statement to statement, and true for others.
+func (m *Migration) inFixedSnapshot(condition string) string {
+	return "CASE WHEN current_setting('transaction_isolation') LIKE 'read %' THEN true ELSE " + condition + " END"
+}
+
+// oneRowEach returns an expression that is true, or raises DeletedMeanwhile
+// where the snapshot shows two old rows of one key: the one that the
+// transaction has inserted, and an earlier one that someone else deleted after
+// the snapshot was taken. Up would be asked of both. Nothing else notices: the
+// new rows of the deleted one are seen but need not be touched, and the check
+// of the foreign key is content with the first row of the key that it meets.
+func (m *Migration) oneRowEach() string {
+	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
+	key := list(m.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) })
+	return fmt.Sprintf("(SELECT count(concat(%s, twice.rows)::boolean) = 0 FROM (SELECT count(*) AS rows FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1) twice)",
+		Literal(DeletedMeanwhile+": "), from, where, key)
 }
 
 // FillSequence is the quoted name of the sequence that counts the backfill

@@ -91,8 +91,8 @@ func (m *Migration) rowsFresh() string {
 	for _, c := range cols {
 		values = append(values, "u."+Ident(c))
 	}
-	return fmt.Sprintf("WITH %s INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s",
-		m.takeKeys(), QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), where)
+	return fmt.Sprintf("WITH %s INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s AND %s",
+		m.takeKeys(), QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), where, m.inFixedSnapshot(m.oneRowEach()))
 }
 
 // castUp lists up's columns, read from alias, as the new table's types.

@@ -6,8 +6,11 @@ time=${1:?usage: fuzz.sh TIME [PACKAGE...]}
 shift
 [ $# -gt 0 ] || set -- ./...
 
-for package in $(go list "$@"); do
-	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+# Both lists are assigned first: a failure inside `for` would go unnoticed.
+packages=$(go list "$@")
+for package in $packages; do
+	listed=$(go test -list '^Fuzz' "$package")
+	for target in $(grep '^Fuzz' <<<"$listed" || true); do
 		echo "== $package $target"
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
 	done

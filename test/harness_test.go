@@ -19,7 +19,12 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if dsn := os.Getenv(childVariable); dsn != "" {
+		os.Exit(runChild(dsn))
+	}
+	os.Exit(pgtest.Main(m))
+}
 
 // gate is a running proxy in front of a database of the test's own.
 type gate struct {
@@ -29,6 +34,8 @@ type gate struct {
 	server *proxy.Server
 	epoch  atomic.Uint64
 	addr   string
+	// planner is the one in force. It belongs to the test's own goroutine.
+	planner *rewrite.Planner
 }
 
 // newGate starts a proxy in front of the canonical tables, all migrations off.
@@ -79,6 +86,7 @@ func (g *gate) use(text string) uint64 {
 	g.t.Helper()
 	p := g.compile(text)
 	g.server.Use(p)
+	g.planner = p
 	return p.Epoch()
 }
 

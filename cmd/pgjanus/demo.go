@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -38,12 +38,21 @@ error and no key drifts.`,
 			}
 			opts.DSN = os.Getenv("PGJANUS_DEMO_DSN")
 			opts.Stdout, opts.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			wantJSON := cmd.Flag("output").Value.String() == string(asJSON)
+			if wantJSON {
+				opts.Stdout = opts.Stderr // the story; stdout is for the report
+			}
 			report, err := demo.Run(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
-			if problem := report.Problem(); problem != "" {
-				return errors.New("the demo has failed: " + problem)
+			if wantJSON {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(report); err != nil {
+					return fmt.Errorf("writing the report: %w", err)
+				}
+			}
+			if report.Problem() != "" {
+				return errNo
 			}
 			return nil
 		},

@@ -33,7 +33,7 @@ func startChild(binary, log string, args ...string) (*child, error) {
 	}
 	defer out.Close()
 	c := &child{log: log, done: make(chan struct{})}
-	c.cmd = exec.Command(binary, args...) //nolint:gosec,noctx // our own binary; stop ends it
+	c.cmd = exec.Command(binary, args...) //nolint:noctx // our own binary; stop ends it
 	c.cmd.Env, c.cmd.SysProcAttr = environment(), attributes()
 	c.cmd.Stdout, c.cmd.Stderr = out, out
 	started := make(chan error, 1)
@@ -91,7 +91,7 @@ func (c *child) tail(lines int) string {
 // its exit code. Only a process that could not be run at all is an error.
 func runVerb(ctx context.Context, binary string, args ...string) (stdout []byte, stderr string, code int, err error) {
 	var out, complaints bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, args...) //nolint:gosec // our own binary
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env, cmd.SysProcAttr = environment(), attributes()
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

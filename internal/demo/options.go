@@ -41,8 +41,8 @@ type Scale struct {
 func FullScale() Scale {
 	return Scale{
 		Orders: 200_000, Users: 100_000, Counters: 100_000,
-		Steady: 5 * time.Second, Between: 2 * time.Second,
-		Round: 1500 * time.Millisecond, Rounds: 4,
+		Steady: 4 * time.Second, Between: 2 * time.Second,
+		Round: 1500 * time.Millisecond, Rounds: 3,
 		Think: 4 * time.Millisecond, Batch: 5000, Pause: 20 * time.Millisecond,
 	}
 }

@@ -65,7 +65,7 @@ func oldOrder(ctx context.Context, c *client) error {
 // pipelineOrders sends several statements behind one Sync; connections that
 // do not pipeline insert one order instead.
 func pipelineOrders(ctx context.Context, c *client) error {
-	id, items, ok := c.orders.any(c.rng)
+	id, _, ok := c.orders.any(c.rng)
 	if !c.batch || !ok {
 		return insertOrder(ctx, c)
 	}
@@ -82,7 +82,7 @@ func pipelineOrders(ctx context.Context, c *client) error {
 	if err := c.conn.SendBatch(ctx, b).Close(); err != nil {
 		return err
 	}
-	items = slices.Concat(more, last)
+	items := slices.Concat(more, last)
 	c.orders.put(id, items)
 	c.orders.put(made, fresh)
 	if !slices.Equal(seen, items) {

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -17,16 +18,20 @@ const (
 	lookTimeout = 5 * time.Second
 )
 
-// fileMayHaveChanged loads the file when its content is not what was tried last.
-func (l *Live) fileMayHaveChanged(ctx context.Context) {
+// fileMayHaveChanged loads the file when its content is not what was tried
+// last. It returns how soon to look again because someone is writing it, or 0.
+func (l *Live) fileMayHaveChanged(ctx context.Context) (again time.Duration) {
 	data, err := os.ReadFile(l.opt.RulesFile)
 	if err == nil && sha256.Sum256(data) == l.tried {
-		return
+		return 0
 	}
 	if err != nil && l.pending {
-		return // already known to be missing
+		return 0 // already known to be missing
 	}
-	_, _ = l.load(ctx, sourceFile)
+	if _, err := l.load(ctx, sourceFile); errors.Is(err, errBeingWritten) {
+		return settle
+	}
+	return 0
 }
 
 // tryAgain repeats a load that may succeed without the file being edited.
@@ -65,7 +70,7 @@ func (l *Live) followCatalog(ctx context.Context) {
 		return l.recompile(ctx, link)
 	})
 	switch {
-	case context.Cause(ctx) == context.Canceled || l.link == nil:
+	case errors.Is(ctx.Err(), context.Canceled) || l.link == nil:
 		// the end, or a lost connection, which withLink has noted
 	case err != nil:
 		l.stale = staleLines(err)

@@ -123,6 +123,8 @@ func (l *Live) Serve(ctx context.Context) error {
 
 	poll := time.NewTicker(l.opt.CatalogPoll)
 	defer poll.Stop()
+	look := time.NewTimer(0) // at the file
+	defer look.Stop()
 	retry := time.NewTicker(retryEvery)
 	defer retry.Stop()
 	for {
@@ -133,7 +135,11 @@ func (l *Live) Serve(ctx context.Context) error {
 			report, err := l.load(ctx, r.source)
 			r.reply <- reply{report, err}
 		case <-changed:
-			l.fileMayHaveChanged(ctx)
+			look.Reset(0)
+		case <-look.C:
+			if again := l.fileMayHaveChanged(ctx); again > 0 {
+				look.Reset(again)
+			}
 		case <-l.nudges:
 			l.followCatalog(ctx)
 		case <-poll.C:

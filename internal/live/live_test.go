@@ -47,6 +47,20 @@ func TestReloadSaysWhatChangedAndCountsTheEpochUp(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsBeingWrittenIsNotLoadedHalf(t *testing.T) {
+	b := start(t, inPhase("off"), nil)
+	b.until("ready", ready)
+	if err := os.WriteFile(b.file, nil, 0o600); err != nil { // as cp does, and an empty file is valid
+		t.Fatal(err)
+	}
+	b.CatalogChanged()
+	b.write(inPhase("dualwrite"))
+	s := b.until("followed", func(s State) bool { return s.Epoch > 1 })
+	if s.Epoch != 2 || s.Set.Migrations[0].Phase != rules.Dualwrite {
+		t.Errorf("state %+v", s)
+	}
+}
+
 func TestTheSameContentIsNoNewEpoch(t *testing.T) {
 	b := start(t, inPhase("off"), nil)
 	b.until("ready", ready)

@@ -3,8 +3,9 @@ package live
 import (
 	"context"
 	"crypto/sha256"
-	"fmt"
+	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -21,9 +22,12 @@ func (l *Live) load(ctx context.Context, source string) (*Report, error) {
 	if source != sourceRetry {
 		l.redialAt = time.Time{} // someone is waiting
 	}
-	report, err := l.attempt(ctx)
+	report, err := l.attempt(ctx, source)
 	if ctx.Err() != nil {
 		return nil, ErrStopped
+	}
+	if errors.Is(err, errBeingWritten) {
+		return nil, err // it will be looked at again
 	}
 	l.problems = problemLines(l.opt.RulesFile, err)
 	l.pending = err != nil
@@ -42,10 +46,10 @@ func (l *Live) load(ctx context.Context, source string) (*Report, error) {
 }
 
 // attempt reads, checks, records and puts in force.
-func (l *Live) attempt(ctx context.Context) (*Report, error) {
+func (l *Live) attempt(ctx context.Context, source string) (*Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	set, err := l.read()
+	set, err := l.read(source)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +61,22 @@ func (l *Live) attempt(ctx context.Context) (*Report, error) {
 	return report, err
 }
 
-// read parses the rules file and remembers what was in it.
-func (l *Live) read() (*rules.Set, error) {
+// errBeingWritten says that the rules file changed a moment ago. Editors and
+// cp truncate a file before they fill it, and an empty one is valid.
+var errBeingWritten = errors.New("the rules file is being written")
+
+// read parses the rules file and remembers what was in it. Nobody but a
+// request has said that the file is complete.
+func (l *Live) read(source string) (*rules.Set, error) {
 	data, err := os.ReadFile(l.opt.RulesFile)
+	if source == sourceFile || source == sourceRetry {
+		info, err := os.Stat(l.opt.RulesFile)
+		if err == nil {
+			if age := time.Since(info.ModTime()); age >= 0 && age < settle {
+				return nil, errBeingWritten
+			}
+		}
+	}
 	l.tried = sha256.Sum256(data)
 	if err != nil {
 		return rules.Load(l.opt.RulesFile) // which says why, and the way out
@@ -72,9 +89,9 @@ func (l *Live) read() (*rules.Set, error) {
 func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, error) {
 	recorded, err := link.phases(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the recorded phases: %w", err)
+		return nil, err
 	}
-	prev := recordedSet(l.opt.RulesFile, recorded)
+	prev := RecordedSet(l.opt.RulesFile, recorded)
 	var changes []rules.Change
 	if l.running != nil {
 		prev = l.running.set
@@ -99,7 +116,7 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		if err := l.record(ctx, link, set); err != nil {
 			return nil, err
 		}
-		if err := link.check(ctx, compiled.planner); err != nil {
+		if compiled, err = l.afterRecord(ctx, link, set, compiled); err != nil {
 			l.takeBack(ctx, link)
 			return nil, err
 		}
@@ -113,10 +130,23 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 func (l *Live) record(ctx context.Context, link *link, set *rules.Set) error {
 	l.unsure = true
 	if err := link.record(ctx, set); err != nil {
-		return fmt.Errorf("recording the phases: %w", err)
+		return err
 	}
 	l.unsure = false
 	return nil
+}
+
+// afterRecord checks that set can be worked under now that its phases are
+// recorded. The first recording makes relations that the catalog counts.
+func (l *Live) afterRecord(ctx context.Context, link *link, set *rules.Set, c *compiled) (*compiled, error) {
+	seen, err := link.fingerprint(ctx, c.tables)
+	if err == nil && seen != c.fingerprint {
+		c, err = link.compile(ctx, set, l.nextEpoch())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, link.check(ctx, c.planner)
 }
 
 // takeBack records the phases in force again after others were recorded that
@@ -151,6 +181,7 @@ func (l *Live) nextEpoch() uint64 {
 // force hands the planner to the proxy.
 func (l *Live) force(set *rules.Set, c *compiled) {
 	epoch := l.nextEpoch()
+	known := l.running != nil && slices.Equal(l.running.compiled.warnings, c.warnings)
 	l.running = &running{
 		set:      set,
 		epoch:    epoch,
@@ -162,14 +193,14 @@ func (l *Live) force(set *rules.Set, c *compiled) {
 	delete(l.told, catalogRejected)
 	l.opt.Metrics.phases(set)
 	l.opt.Use(c.planner)
-	for _, w := range c.warnings {
-		l.opt.Log.Warn("rules: "+w, zap.Uint64("epoch", epoch))
+	if len(c.warnings) > 0 && !known {
+		l.opt.Log.Warn("rules to be careful with", zap.Strings("warnings", c.warnings), zap.Uint64("epoch", epoch))
 	}
 }
 
-// recordedSet is the set that a database says was last in force: names and
+// RecordedSet is the set that a database says was last in force: names and
 // phases only.
-func recordedSet(file string, phases map[string]rules.Phase) *rules.Set {
+func RecordedSet(file string, phases map[string]rules.Phase) *rules.Set {
 	set := &rules.Set{File: file}
 	for name, phase := range phases {
 		set.Migrations = append(set.Migrations, rules.Migration{Name: name, Phase: phase})

@@ -1,0 +1,74 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// stateLock is the advisory lock under which the state's tables are made and
+// phases are recorded: several pgjanus may start at once.
+const stateLock = `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgjanus state', 0))`
+
+const installed = `
+SELECT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') AND pg_catalog.has_table_privilege('public', c.oid, 'SELECT')
+FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'migration'
+WHERE n.nspname = 'pgjanus'`
+
+// installDDL: every role reads the state, because the guard of a sync does so
+// with the rights of the application's role. It holds no data but keys.
+//
+// batch and ahead_batch are run<<32 + number of the batch, as is the sequence.
+// cursor_key: this run never again fills a key up to here. batch: every fill
+// up to this number is visible to whoever sees this row. ahead_key,
+// ahead_batch: what is being filled now.
+const installDDL = `
+CREATE SCHEMA IF NOT EXISTS pgjanus;
+CREATE TABLE IF NOT EXISTS pgjanus.migration (
+	name           text PRIMARY KEY,
+	phase          text NOT NULL,
+	generation     bigint NOT NULL DEFAULT 1,
+	definition     text NOT NULL,
+	cursor_key     text[],
+	batch          bigint NOT NULL DEFAULT 0,
+	ahead_key      text[],
+	ahead_batch    bigint NOT NULL DEFAULT 0,
+	filled         bigint NOT NULL DEFAULT 0,
+	run_generation bigint,
+	run_definition text,
+	complete       boolean NOT NULL DEFAULT false,
+	started_at     timestamptz,
+	updated_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+GRANT USAGE ON SCHEMA pgjanus TO PUBLIC;
+GRANT SELECT ON pgjanus.migration TO PUBLIC;`
+
+// Install creates the schema pgjanus and its table where they are missing. It
+// may run any number of times and at the same time elsewhere.
+func Install(ctx context.Context, conn *pgx.Conn) error {
+	var done bool
+	err := conn.QueryRow(ctx, installed).Scan(&done)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return fmt.Errorf("looking for the schema pgjanus: %w", err)
+	}
+	if done {
+		return nil
+	}
+	err = pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, stateLock); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, installDDL)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("creating the schema pgjanus: %w", err)
+	}
+	return nil
+}
+
+// writing is the only kind of transaction in which the package writes: each
+// statement of it must see what was committed before its locks were granted.
+var writing = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}

@@ -1,0 +1,103 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// recordPhase raises the generation whenever writes of the old shape may have
+// gone by, or go by from here on, without the new shape as it is now defined:
+// a checkpoint of an earlier generation is void.
+const recordPhase = `
+INSERT INTO pgjanus.migration AS m (name, phase, definition) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET phase = excluded.phase, definition = excluded.definition, updated_at = pg_catalog.now(),
+	generation = m.generation + CASE WHEN (m.phase = 'off') <> (excluded.phase = 'off') OR m.definition <> excluded.definition THEN 1 ELSE 0 END
+WHERE m.phase <> excluded.phase OR m.definition <> excluded.definition`
+
+const recordGone = `
+UPDATE pgjanus.migration SET phase = 'off', generation = generation + 1, updated_at = pg_catalog.now()
+WHERE phase <> 'off' AND name <> ALL ($1::text[])`
+
+// Register records the phase of every migration of set, before any session
+// works under it. Migrations that set lacks are recorded as off. It needs
+// Install to have run.
+func Register(ctx context.Context, conn *pgx.Conn, set *rules.Set) error {
+	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, stateLock); err != nil {
+			return fmt.Errorf("recording the phases: %w", err)
+		}
+		names := make([]string, 0, len(set.Migrations))
+		for i := range set.Migrations {
+			m := &set.Migrations[i]
+			names = append(names, m.Name)
+			if err := register(ctx, tx, m); err != nil {
+				return fmt.Errorf("recording the phase of %s: %w", m.Name, err)
+			}
+		}
+		if _, err := tx.Exec(ctx, recordGone, names); err != nil {
+			return fmt.Errorf("recording the phases: %w", err)
+		}
+		return nil
+	})
+}
+
+func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
+	if _, err := tx.Exec(ctx, recordPhase, m.Name, m.Phase.String(), m.Definition()); err != nil {
+		return err
+	}
+	sequence := rewrite.FillSequence(m.Name)
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, sequence).Scan(&exists); err != nil {
+		return err
+	}
+	if !exists {
+		_, err := tx.Exec(ctx, fmt.Sprintf("CREATE SEQUENCE %s MINVALUE 0 START 0; GRANT SELECT ON SEQUENCE %[1]s TO PUBLIC", sequence))
+		return err
+	}
+	// A backfill that was killed leaves a batch announced, which holds up
+	// writers at REPEATABLE READ until someone sees that it is over.
+	var alone bool
+	if err := tx.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_xact_lock(`+fillLock+`)`, m.Name).Scan(&alone); err != nil || !alone {
+		return err
+	}
+	return settle(ctx, tx, m.Name)
+}
+
+// RecordedPhases returns the phase that was last recorded for each migration:
+// none where Install has never run.
+func RecordedPhases(ctx context.Context, conn *pgx.Conn) (map[string]rules.Phase, error) {
+	phases := map[string]rules.Phase{}
+	rows, err := conn.Query(ctx, `SELECT name, phase FROM pgjanus.migration`)
+	if err == nil {
+		var name, phase string
+		_, err = pgx.ForEachRow(rows, []any{&name, &phase}, func() (err error) {
+			phases[name], err = rules.ParsePhase(phase)
+			return err
+		})
+	}
+	if code(err) == undefinedTable {
+		return phases, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the recorded phases: %w", err)
+	}
+	return phases, nil
+}
+
+const undefinedTable = "42P01"
+
+// code returns the SQLSTATE of what Postgres said, or "".
+func code(err error) string {
+	var said *pgconn.PgError
+	if errors.As(err, &said) {
+		return said.Code
+	}
+	return ""
+}

@@ -1,0 +1,122 @@
+package migrate
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+func TestNothingIsRecordedBeforeInstall(t *testing.T) {
+	s := &stand{t: t, dsn: pgtest.Database(t)}
+	phases, err := RecordedPhases(s.context(), pgtest.Connect(t, s.dsn))
+	if err != nil || phases == nil || len(phases) != 0 {
+		t.Errorf("%v, %v", phases, err)
+	}
+}
+
+func TestInstallAndRegisterMayRunAtTheSameTime(t *testing.T) {
+	s := &stand{t: t, dsn: pgtest.Database(t)}
+	set, err := rules.Parse("rules.yaml", []byte(pgtest.CanonRules("dualwrite")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := s.context()
+	var group errgroup.Group
+	for range 6 {
+		conn := pgtest.Connect(t, s.dsn)
+		group.Go(func() error {
+			for range 3 {
+				if err := Install(ctx, conn); err != nil {
+					return err
+				}
+				if err := Register(ctx, conn, set); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	phases, err := RecordedPhases(ctx, pgtest.Connect(t, s.dsn))
+	want := map[string]rules.Phase{"order-items": rules.Dualwrite, "user-status": rules.Dualwrite, "counter-bigint": rules.Dualwrite}
+	if err != nil || !reflect.DeepEqual(phases, want) {
+		t.Errorf("%v, %v", phases, err)
+	}
+	if n := pgtest.Value[int64](t, s.dsn, "SELECT max(generation) FROM pgjanus.migration"); n != 1 {
+		t.Errorf("generation %d of what never changed", n)
+	}
+}
+
+func TestGenerationCountsEveryTimeWritesMayGoBy(t *testing.T) {
+	s := canon(t, 1)
+	on, off, none := pgtest.CanonRules("dualwrite"), pgtest.CanonRules("off"), "migrations: []"
+	other := strings.Replace(on, "ELSE 'disabled'", "ELSE 'paused'", 1)
+	for i, step := range []struct {
+		rules      string
+		phase      string
+		generation int64
+	}{
+		{on, "dualwrite", 1},
+		{off, "off", 2},
+		{off, "off", 2},
+		{none, "off", 2},
+		{on, "dualwrite", 3},
+		{other, "dualwrite", 4},
+		{none, "off", 5},
+		{none, "off", 5},
+		{off, "off", 6},
+		{on, "dualwrite", 7},
+	} {
+		s.rules(step.rules)
+		if st := s.state("user-status"); st.phase != step.phase || st.generation != step.generation {
+			t.Errorf("step %d: %s, generation %d; want %s, %d", i, st.phase, st.generation, step.phase, step.generation)
+		}
+	}
+	if st := s.state("order-items"); st.generation != 5 { // its definition never changed
+		t.Errorf("order-items: generation %d", st.generation)
+	}
+}
+
+func TestSyncRunsWithTheRightsOfTheApplication(t *testing.T) {
+	s := canon(t, 10)
+	role := fmt.Sprintf("app_%d", s.conn.PgConn().PID())
+	s.exec(fmt.Sprintf(`CREATE ROLE %s; GRANT SELECT, UPDATE ON orders TO %[1]s; GRANT ALL ON order_items TO %[1]s; GRANT ALL ON order_items_id_seq TO %[1]s`, role))
+	defer s.exec(fmt.Sprintf(`DROP OWNED BY %s; DROP ROLE %[1]s`, role))
+	w := s.writer(pgx.Serializable)
+	if _, err := w.tx.Exec(s.context(), "SET LOCAL ROLE "+role); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write(4); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckSyncsGivesThePlaceOfTheMigration(t *testing.T) {
+	s := canon(t, 1)
+	s.exec("ALTER TABLE order_items RENAME COLUMN sku TO label") // behind the planner's back
+	err := CheckSyncs(s.context(), s.conn, s.planner)
+	if ps := rules.AsProblems(err); len(ps) != 1 || !strings.HasPrefix(ps[0].String(), "rules.yaml:2:11: Postgres refuses the statement that keeps order-items in sync: ") {
+		t.Error(err)
+	}
+}
+
+func TestLoadReportsProblemsOfTheRules(t *testing.T) {
+	s := canon(t, 1)
+	s.exec("DROP TABLE order_items")
+	set, err := rules.Parse("rules.yaml", []byte(pgtest.CanonRules("dualwrite")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(s.context(), s.conn, set, 2); len(rules.AsProblems(err)) == 0 {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,58 @@
+package migrate
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// columnsDrift finds, among the rows that within selects, those that break the
+// law of lossy maps: neither is every new column what up says, nor does down of
+// the new columns give every old one.
+func (v *verifier) columnsDrift(within string) string {
+	m := v.m
+	up, there, wrong := []string{}, []string{}, []string{}
+	for i, name := range m.UpColumns() {
+		c := m.New.Column(name)
+		value := fmt.Sprintf("(%s)::%s", m.UpSQL(i, "old"), rewrite.CastType(c))
+		stored := "old." + rewrite.Ident(name)
+		up, there = append(up, value), append(there, stored)
+		wrong = append(wrong, differ(c, value, stored))
+	}
+	conditions := []string{"(" + strings.Join(wrong, " OR ") + ")"}
+	if back := v.downDiffers(); back != "" {
+		conditions = append(conditions, back)
+	}
+	image := func(values []string) string {
+		return fmt.Sprintf("pg_catalog.left(ROW(%s)::text, %d)", strings.Join(values, ", "), imageLength)
+	}
+	return fmt.Sprintf(`SELECT %s, pg_catalog.format('up gives %%s, the new columns have %%s', %s, %s) FROM %s old WHERE %s AND %s`,
+		v.keys.array("old"), image(up), image(there), v.table, within, strings.Join(conditions, " AND "))
+}
+
+// downDiffers is the condition that down of the new columns is not what is in
+// the old ones; "" where down does not cover them all.
+func (v *verifier) downDiffers() string {
+	m := v.m
+	parts := make([]string, 0, len(m.Rule.Old.Columns))
+	for i, name := range m.Rule.Old.Columns {
+		down := m.DownSQL(i, "old") // both shapes are in the same row
+		if down == "" {
+			return ""
+		}
+		c := m.Old.Column(name)
+		parts = append(parts, differ(c, fmt.Sprintf("(%s)::%s", down, rewrite.CastType(c)), "old."+rewrite.Ident(name)))
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
+}
+
+// differ compares two values of a column as its type does, or by their images
+// where the type has no equality.
+func differ(c *catalog.Column, a, b string) string {
+	if c.Equality {
+		return fmt.Sprintf("%s IS DISTINCT FROM %s", a, b)
+	}
+	return fmt.Sprintf("ROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record", a, b)
+}

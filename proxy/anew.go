@@ -1,0 +1,39 @@
+package proxy
+
+import "github.com/pgjanus/pgjanus/rewrite"
+
+// prepareAnew brings a prepared statement to the current epoch. Its parameter
+// types and row description stay, since plans never change them.
+func (c *core) prepareAnew(name string, s *statement, out *batch) {
+	plan := c.plan(s.text)
+	before := serverText(s.plan, s.text)
+	s.planner, s.plan = c.planner, plan
+	text := serverText(plan, s.text)
+	if text == before && !s.unsure {
+		return
+	}
+	s.unsure = false
+	out.build(func(dst []byte) []byte {
+		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
+	})
+	c.queue.push(expectation{answer: answerClose, swallow: true})
+	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{edited: &plan.Extended, anew: s}})
+}
+
+// refuseAnew makes a statement fail that the rules of the current epoch refuse.
+func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
+	c.batched = true
+	out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
+	c.queue.push(expectation{
+		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil,
+		detail: &detail{refusal: plan.Refusal},
+	})
+	c.unnamed.plan = nil
+}
+
+// closeUnnamed makes sure that the server has no unnamed statement either.
+func (c *core) closeUnnamed(out *batch) {
+	c.unnamedLost = false
+	out.build(func(dst []byte) []byte { return appendClose(dst, 'S', "") })
+	c.queue.push(expectation{answer: answerClose, swallow: true, unnamed: true, risky: true})
+}
