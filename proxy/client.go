@@ -57,9 +57,6 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		out.forward(from, to) // the server discards it
 		return true, nil
 	}
-	if c.copying && begins(kind) && c.head() != nil && c.head().answer == answerQuery {
-		return true, errProtocol // it would end COPY, unanswered
-	}
 	if c.unnamedLost && begins(kind) {
 		c.closeUnnamed(out)
 	}

@@ -50,6 +50,8 @@ type core struct {
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env
+	// fixed: transactions of the session may have a fixed snapshot.
+	fixed bool
 
 	statements statements        // named ones of the client
 	unnamed    statement         // its plan is nil when there is none

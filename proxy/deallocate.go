@@ -13,8 +13,9 @@ type dropping struct {
 	name string // it is DEALLOCATE of this one and nothing else
 }
 
-func droppingOf(text []byte, planner *rewrite.Planner) dropping {
-	if planner.Mentions(text)&rewrite.MentionsDeallocate == 0 {
+// droppingOf reads a text; mention is what it may be about.
+func droppingOf(text []byte, mention rewrite.Mention) dropping {
+	if mention&rewrite.MentionsDeallocate == 0 {
 		return dropping{}
 	}
 	return dropping{some: true, name: deallocated(text)}

@@ -115,6 +115,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 		case d.refusal != nil && field(frame, 'C') == codeSyntax:
 			return refusalError(d.refusal).append(dst)
 		case d.sync != nil:
+			c.fixed = c.fixed || strings.Contains(field(frame, 'M'), rewrite.FixedSnapshot)
 			c.metrics.fanoutFailed(d.sync.Migration)
 			return appendFanoutError(dst, frame, d.sync)
 		case d.edited != nil:
@@ -188,21 +189,29 @@ func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
 	})
 }
 
+// retryable returns the serialization failure that a sync's message stands for.
+func retryable(message string, sync *rewrite.Sync) (wireError, bool) {
+	e := wireError{severity: "ERROR", code: codeSerialization, hint: "The transaction might succeed if retried."}
+	switch {
+	case strings.Contains(message, rewrite.StaleSnapshot):
+		e.message = "could not serialize access due to concurrent update"
+		e.hint = fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", sync.Migration)
+	case strings.Contains(message, rewrite.DeletedMeanwhile):
+		e.message = "could not serialize access due to concurrent delete"
+	case strings.Contains(message, rewrite.FixedSnapshot):
+		e.message = "could not serialize access: pgjanus had not noticed the isolation level of this session"
+	default:
+		return e, false
+	}
+	return e, true
+}
+
 // appendFanoutError tells the client that it was the new shape that could not
 // be written: same SQLSTATE and message, no position (it is in our text), and a
 // hint that names the migration. A stale snapshot is a serialization failure.
 func appendFanoutError(dst, frame []byte, sync *rewrite.Sync) []byte {
-	if strings.Contains(field(frame, 'M'), rewrite.StaleSnapshot) {
-		return wireError{
-			severity: "ERROR", code: codeSerialization, message: "could not serialize access due to concurrent update",
-			hint: fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", sync.Migration),
-		}.append(dst)
-	}
-	if strings.Contains(field(frame, 'M'), rewrite.DeletedMeanwhile) {
-		return wireError{
-			severity: "ERROR", code: codeSerialization, message: "could not serialize access due to concurrent delete",
-			hint: "The transaction might succeed if retried.",
-		}.append(dst)
+	if e, ok := retryable(field(frame, 'M'), sync); ok {
+		return e.append(dst)
 	}
 	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", sync.Migration)
 	if theirs := field(frame, 'H'); theirs != "" {

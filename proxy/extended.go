@@ -14,9 +14,14 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	if !ok || !ok2 {
 		return errProtocol
 	}
-	plan := c.plan(text)
+	mention := c.mentions(text)
+	plan := c.executed(text, mention)
+	if plan == nil {
+		plan = c.plan(text)
+	}
 	e := expectation{answer: answerParse}
-	c.define(name, text, types, plan, &e)
+	s := c.define(name, text, types, plan, &e)
+	s.drops = droppingOf(text, mention)
 	switch {
 	case plan.Outcome == rewrite.Refuse:
 		e.edit().refusal = plan.Refusal
@@ -33,22 +38,22 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 
 // define enters a prepared statement into the table, before the server has
 // said that it is good: what the client sends behind it may refer to it.
-func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectation) {
-	drops := droppingOf(text, c.planner)
+func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectation) *statement {
 	if len(name) == 0 {
 		s := &c.unnamed
 		e.unnamed, e.risky = true, s.rewritten() != nil || plan.Outcome == rewrite.Rewrite
 		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
-		s.planner, s.plan, s.drops, s.unsure = c.planner, plan, drops, false
-		return
+		s.planner, s.plan, s.unsure = c.planner, plan, false
+		return s
 	}
 	key := string(name)
 	s := &statement{
 		text: append([]byte{}, text...), types: append([]byte{}, types...),
-		planner: c.planner, plan: plan, drops: drops,
+		planner: c.planner, plan: plan,
 	}
 	c.statements.push(key, s)
 	e.edit().name, e.edit().entry = key, s
+	return s
 }
 
 func (c *core) lookup(name []byte) *statement {
@@ -173,7 +178,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		out.forward(from, to)
 	}
 	for i, sync := range st.Syncs {
-		c.inject(sync, i == len(st.Syncs)-1, out)
+		c.inject(c.form().Pick(sync), i == len(st.Syncs)-1, out)
 	}
 	return nil
 }

@@ -126,15 +126,20 @@ type rawClient struct {
 
 func (g *gate) raw() *rawClient {
 	g.t.Helper()
-	conn, err := net.Dial("tcp", g.addr)
+	return dialRaw(g.t, g.addr)
+}
+
+func dialRaw(t testing.TB, addr string) *rawClient {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		g.t.Fatal(err)
+		t.Fatal(err)
 	}
-	g.t.Cleanup(func() { _ = conn.Close() })
-	return &rawClient{g.t, conn}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &rawClient{t, conn}
 }
 
 func (c *rawClient) send(b []byte) {

@@ -72,6 +72,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		kind = "passthrough"
 	} else {
 		sess.core = newCore(s.planner.Load, coreLimits{statement: s.opts.MaxStatement, login: maxLoginMessage}, s.opts.Metrics)
+		sess.core.mentions(first.raw) // options may ask for an isolation level
 	}
 	if !s.add(sess) {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()

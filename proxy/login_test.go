@@ -139,7 +139,7 @@ func TestPasswordsAreRelayed(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	hba := filepath.Join(dir, "pg_hba.conf")
 	text := "local all all trust\nhost all postgres all trust\nhost all old all md5\nhost all new all scram-sha-256\nhost all plain all password\n"
-	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(hba, []byte(text), 0o644)); err != nil { //nolint:gosec // for the server's user to read
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(hba, []byte(text), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.Background()

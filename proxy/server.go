@@ -351,16 +351,6 @@ func (c *core) onCopyIn() {
 	for c.queue.len() > 1 && c.queue.at(1).answer == answerReady {
 		c.queue.remove(1)
 	}
-	if c.queue.len() == 1 {
-		c.copying = true
-		return
-	}
-	// Either the end of the data was sent ahead, or a message that makes COPY
-	// fail. That one is gone; behind Execute, so is the rest up to Sync.
-	if next := c.queue.at(1); h.answer == answerQuery && next.answer != answerCopyEnd {
-		if next.detail != nil {
-			next.detail.revert(c)
-		}
-		c.queue.remove(1)
-	}
+	// Else the end of the data was sent ahead; or a message that ends the session.
+	c.copying = c.queue.len() == 1
 }

@@ -14,11 +14,15 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	}
 	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil}
 	c.unnamed.plan, c.portal = nil, portal{}
-	if drops := droppingOf(text, c.planner); drops.some {
+	mention := c.mentions(text)
+	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
 		e.detail = &detail{drops: drops, pushed: c.statements.pushed}
 	}
-	plan := c.plan(text)
+	plan := c.executed(text, mention)
+	if plan == nil {
+		plan = c.plan(text)
+	}
 	switch plan.Outcome {
 	case rewrite.Pass:
 		out.forward(from, to)
@@ -37,14 +41,17 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 // in it in full, and are prepared behind it for the next time.
 func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 	c.syncing = time.Now()
-	edited := &plan.SimplePrepared
+	form := c.form()
 	var missing []*rewrite.Sync
 	for _, sync := range plan.Syncs() {
-		if c.wants(sync) {
+		if sync = form.Pick(sync); c.wants(sync) {
 			missing = append(missing, sync)
-			edited = &plan.SimpleFull
 		}
 	}
+	if len(missing) > 0 {
+		form |= rewrite.InFull
+	}
+	edited := plan.Simple(form)
 	out.build(func(dst []byte) []byte { return appendQuery(dst, edited.Text) })
 	d := e.edit()
 	d.edited, d.query = edited, &progress{plan: plan}
@@ -64,6 +71,22 @@ func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 	out.build(appendSync)
 	c.batch++
 	c.queue.push(expectation{answer: answerReady, swallow: true})
+}
+
+// form is the form of the syncs that the session's transactions need.
+func (c *core) form() rewrite.SyncForm {
+	if c.fixed || c.planner.FixedByDefault() {
+		return rewrite.FixedSnapshots
+	}
+	return 0
+}
+
+// mentions says what a text may be about, and notes what that means for the
+// session from then on.
+func (c *core) mentions(text []byte) rewrite.Mention {
+	mention := c.planner.Mentions(text)
+	c.fixed = c.fixed || mention&rewrite.MentionsIsolation != 0
+	return mention
 }
 
 // copies reports whether the text has a COPY.

@@ -83,7 +83,7 @@ func encodeClient(t testing.TB, text string) []byte {
 			if types := w.option("types"); types != "" {
 				for s := range strings.SplitSeq(types, ",") {
 					oid, _ := strconv.Atoi(s)
-					p.ParameterOIDs = append(p.ParameterOIDs, uint32(oid)) //nolint:gosec // small
+					p.ParameterOIDs = append(p.ParameterOIDs, uint32(oid))
 				}
 			}
 			p.Query = w.rest
@@ -93,7 +93,7 @@ func encodeClient(t testing.TB, text string) []byte {
 			if results := w.option("results"); results != "" {
 				for s := range strings.SplitSeq(results, ",") {
 					f, _ := strconv.Atoi(s)
-					b.ResultFormatCodes = append(b.ResultFormatCodes, int16(f)) //nolint:gosec // 0 or 1
+					b.ResultFormatCodes = append(b.ResultFormatCodes, int16(f))
 				}
 			}
 			b.Parameters = w.list()
@@ -101,7 +101,7 @@ func encodeClient(t testing.TB, text string) []byte {
 		case "Describe":
 			return &pgproto3.Describe{ObjectType: w.next()[0], Name: w.next()}
 		case "Execute":
-			return &pgproto3.Execute{Portal: w.next(), MaxRows: uint32(w.number())} //nolint:gosec // small
+			return &pgproto3.Execute{Portal: w.next(), MaxRows: uint32(w.number())}
 		case "Close":
 			return &pgproto3.Close{ObjectType: w.next()[0], Name: w.next()}
 		case "Sync":
@@ -117,7 +117,7 @@ func encodeClient(t testing.TB, text string) []byte {
 		case "CopyFail":
 			return &pgproto3.CopyFail{Message: w.rest}
 		case "FunctionCall":
-			return &pgproto3.FunctionCall{Function: uint32(w.number())} //nolint:gosec // small
+			return &pgproto3.FunctionCall{Function: uint32(w.number())}
 		case "Password":
 			return &pgproto3.PasswordMessage{Password: w.rest}
 		}
@@ -146,7 +146,7 @@ func encodeServer(t testing.TB, text string) []byte {
 			p := &pgproto3.ParameterDescription{}
 			for _, s := range w.list() {
 				oid, _ := strconv.Atoi(string(s))
-				p.ParameterOIDs = append(p.ParameterOIDs, uint32(oid)) //nolint:gosec // small
+				p.ParameterOIDs = append(p.ParameterOIDs, uint32(oid))
 			}
 			return p
 		case "RowDescription":
@@ -165,7 +165,7 @@ func encodeServer(t testing.TB, text string) []byte {
 			e := &pgproto3.ErrorResponse{Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: w.next()}
 			if pos := w.option("pos"); pos != "" {
 				n, _ := strconv.Atoi(pos)
-				e.Position = int32(n) //nolint:gosec // small
+				e.Position = int32(n)
 			}
 			e.Hint = w.option("hint")
 			e.Message = w.rest

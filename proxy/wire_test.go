@@ -67,6 +67,7 @@ type script struct {
 	t       testing.TB
 	core    *core
 	planner *rewrite.Planner // in force
+	first   *rewrite.Planner // has every sync; they are the same in every epoch
 	slice   int              // most bytes per feed
 	pending []byte           // of the client, while it has to wait
 	out     strings.Builder
@@ -74,6 +75,7 @@ type script struct {
 
 func newScript(t testing.TB, slice int) *script {
 	s := &script{t: t, slice: slice, planner: canonical(t, "dualwrite", 7)}
+	s.first = s.planner
 	s.core = newCore(func() *rewrite.Planner { return s.planner },
 		coreLimits{statement: 4096, login: maxLoginMessage}, NewMetrics(prometheus.NewRegistry()))
 	return s
@@ -190,12 +192,16 @@ func (s *script) print(to byte, sent []byte) {
 
 // shorten names what is long and the same everywhere.
 func (s *script) shorten(text string) string {
-	for _, m := range s.planner.Migrations() {
+	for _, m := range s.first.Migrations() {
 		for _, row := range []string{`"orders"`, `"users"`, `"counters"`} {
 			text = strings.ReplaceAll(text, m.Record(row), "<record of "+row+">")
 		}
 		if m.Sync != "" {
 			text = strings.ReplaceAll(text, m.Sync, "<sync "+m.Rule.Name+">")
+		}
+		if m.Fixed != "" {
+			text = strings.ReplaceAll(text, m.Fixed, "<fixed sync "+m.Rule.Name+">")
+			text = strings.ReplaceAll(text, m.FreshFixed, "<fixed fresh "+m.Rule.Name+">")
 		}
 		if m.Fresh != "" {
 			text = strings.ReplaceAll(text, m.Fresh, "<fresh "+m.Rule.Name+">")

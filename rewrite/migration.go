@@ -14,16 +14,25 @@ type Migration struct {
 	Old  *catalog.Table
 	New  *catalog.Table // nil only in phase off
 	Key  []KeyColumn
-	// Sync makes the new shape of the keys in the settings what up says of
-	// their old rows. It is one statement without parameters, it clears the
-	// settings, and it leaves alone what is already right. Empty in phase off.
-	Sync string
-	// Fresh is Sync for keys that were inserted by this transaction and so
-	// have no new shape yet. Only for kind rows.
-	Fresh string
+	Syncs
 
 	up   []template // one (rows: the query) or one per new column
 	down []template // parallel to Rule.Old.Columns; empty template where none
+}
+
+// Syncs are the texts of a migration's syncs, all equal in effect where they may
+// be used. Each is one statement without parameters that takes the keys from
+// the settings, clears those, and leaves alone what is already right. All are
+// empty in phase off.
+type Syncs struct {
+	// Sync makes the new shape of any keys what up says of their old rows. Kind
+	// rows: at READ COMMITTED only, and it says so (FixedSnapshot).
+	Sync string
+	// Fixed is Sync for every isolation level. Empty for kind columns.
+	Fixed string
+	// Fresh is Sync for keys that the transaction has inserted and that so have
+	// no new shape yet; FreshFixed likewise. Empty for kind columns.
+	Fresh, FreshFixed string
 }
 
 // KeyColumn is one column of the old table's primary key.

@@ -36,11 +36,9 @@ type Plan struct {
 
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited
-	// SimplePrepared and SimpleFull are the text for a Query message, with each
-	// sync right behind its statement: as EXECUTE of the name it is prepared
-	// under, and in full.
-	SimplePrepared Edited
-	SimpleFull     Edited
+	// simple is the text for a Query message, with each sync right behind its
+	// statement, by SyncForm.
+	simple [4]Edited
 }
 
 // Statement is one statement of a text, in order.
@@ -159,9 +157,39 @@ func (p *Plan) finish(es edits) {
 		return Edited{all.apply(p.Original, 0, len(p.Original)), p.Original, all}
 	}
 	p.Extended = Edited{es.apply(p.Original, 0, len(p.Original)), p.Original, es}
-	p.SimplePrepared = build(func(s *Sync) string { return "EXECUTE " + Ident(s.Name) })
-	p.SimpleFull = build(func(s *Sync) string { return s.SQL })
+	for _, form := range []SyncForm{0, InFull, FixedSnapshots, InFull | FixedSnapshots} {
+		p.simple[form] = build(form.text)
+	}
 }
+
+// SyncForm says in which form a Query has its syncs.
+type SyncForm int
+
+const (
+	// InFull: as their SQL; else as EXECUTE of the name they are prepared under.
+	InFull SyncForm = 1 << iota
+	// FixedSnapshots: in the variant for every isolation level.
+	FixedSnapshots
+)
+
+// Pick returns the variant of a sync.
+func (f SyncForm) Pick(s *Sync) *Sync {
+	if f&FixedSnapshots != 0 && s.Fixed != nil {
+		return s.Fixed
+	}
+	return s
+}
+
+func (f SyncForm) text(s *Sync) string {
+	s = f.Pick(s)
+	if f&InFull != 0 {
+		return s.SQL
+	}
+	return "EXECUTE " + Ident(s.Name)
+}
+
+// Simple returns the text for a Query message.
+func (p *Plan) Simple(form SyncForm) *Edited { return &p.simple[form] }
 
 // Syncs returns every sync of the plan.
 func (p *Plan) Syncs() []*Sync {

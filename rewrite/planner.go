@@ -51,13 +51,22 @@ func (p *Planner) Migration(name string) *Migration {
 	return nil
 }
 
-// sync names a sync of a migration.
+// FixedByDefault reports whether transactions may have a fixed snapshot without
+// a session asking for it.
+func (p *Planner) FixedByDefault() bool { return p.snapshot.FixedSnapshots }
+
+// syncFor names a sync of a migration and picks its texts.
 func (p *Planner) syncFor(m *Migration, fresh bool) *Sync {
-	variant, sql := "sync", m.Sync
+	variant, sql, fixed := "sync", m.Sync, m.Fixed
 	if fresh && m.Fresh != "" {
-		variant, sql = "fresh", m.Fresh
+		variant, sql, fixed = "fresh", m.Fresh, m.FreshFixed
 	}
-	return &Sync{Migration: m.Rule.Name, Name: fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, variant), SQL: sql}
+	name := fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, variant)
+	s := &Sync{Migration: m.Rule.Name, Name: name, SQL: sql}
+	if fixed != "" {
+		s.Fixed = &Sync{Migration: m.Rule.Name, Name: name + "_fixed", SQL: fixed}
+	}
+	return s
 }
 
 // Cached plans: texts longer than this are planned anew every time, and when

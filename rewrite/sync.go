@@ -22,7 +22,15 @@ type Sync struct {
 	Name string
 	// SQL is one statement without parameters.
 	SQL string
+	// Fixed is the variant for transactions whose snapshot is older than their
+	// statements (REPEATABLE READ, SERIALIZABLE). It is right at every isolation
+	// level, and costs more. nil where there is no difference.
+	Fixed *Sync
 }
+
+// FixedSnapshot is what the error message of a sync contains that finds itself
+// in a transaction for which its Fixed variant is needed.
+const FixedSnapshot = "pgjanus: the transaction has a fixed snapshot"
 
 // StaleSnapshot is what the error message of a sync contains when its
 // transaction's snapshot is older than a backfill of the key's range: the
@@ -34,18 +42,28 @@ const StaleSnapshot = "pgjanus: snapshot older than the backfill of this key"
 // must be retried (40001).
 const DeletedMeanwhile = "pgjanus: snapshot older than the deletion of this key"
 
-// buildSyncs fills m.Sync and m.Fresh.
+// buildSyncs fills m.Syncs.
 func (m *Migration) buildSyncs() error {
-	var err error
+	var texts Syncs
 	if m.Rule.Kind == rules.Columns {
-		m.Sync, err = qualify(m.columnsSync())
-		return err
+		texts.Sync = m.columnsSync()
+	} else {
+		texts = Syncs{
+			Sync: m.rowsSync(m.movingSnapshot()), Fixed: m.rowsSync(m.inFixedSnapshot(m.notStale() + " AND " + m.oneRowEach())),
+			Fresh: m.rowsFresh(m.movingSnapshot()), FreshFixed: m.rowsFresh(m.inFixedSnapshot(m.oneRowEach())),
+		}
 	}
-	if m.Sync, err = qualify(m.rowsSync()); err != nil {
-		return err
+	for _, text := range []*string{&texts.Sync, &texts.Fixed, &texts.Fresh, &texts.FreshFixed} {
+		if *text == "" {
+			continue
+		}
+		var err error
+		if *text, err = qualify(*text); err != nil {
+			return err
+		}
 	}
-	m.Fresh, err = qualify(m.rowsFresh())
-	return err
+	m.Syncs = texts
+	return nil
 }
 
 // columnsSync updates the new columns of the touched rows that disagree.
@@ -80,13 +98,13 @@ func (m *Migration) disagree(alias string) string {
 	return "(" + strings.Join(downs, " OR ") + ") AND " + condition
 }
 
-// guarded returns an expression that is true, or raises StaleSnapshot where a
+// notStale returns an expression that is true, or raises StaleSnapshot where a
 // transaction whose snapshot does not move finds that the range of one of its
 // keys was backfilled after that snapshot. The backfill announces, in the
 // table, the range of the batch it is about to do, counts batches in a
 // sequence (which no snapshot hides), and moves the cursor when a batch is
-// complete; see migrate/backfill.go.
-func (m *Migration) guarded() string {
+// complete; see migrate/batch.go.
+func (m *Migration) notStale() string {
 	name := m.Rule.Name
 	key := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
 	bound := func(column string) string {
@@ -94,17 +112,26 @@ func (m *Migration) guarded() string {
 	}
 	unnests := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
 	names := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
-	return m.inFixedSnapshot(fmt.Sprintf(`(SELECT count(concat(%s, f.name)::boolean) = 0 FROM pgjanus.migration f, %s n, k, ROWS FROM (%s) u(%s)`+
+	return fmt.Sprintf(`(SELECT count(concat(%s, f.name)::boolean) = 0 FROM pgjanus.migration f, %s n, k, ROWS FROM (%s) u(%s)`+
 		` WHERE f.name = %s AND ((n.last_value >> 32) <> (f.batch >> 32)`+
-		` OR ((f.cursor_key IS NULL OR ROW(%s) > ROW(%s)) AND ((ROW(%s) <= ROW(%s) AND n.last_value > f.batch) OR n.last_value > f.ahead_batch)))) AND %s`,
+		` OR ((f.cursor_key IS NULL OR ROW(%s) > ROW(%s)) AND ((ROW(%s) <= ROW(%s) AND n.last_value > f.batch) OR n.last_value > f.ahead_batch))))`,
 		Literal(StaleSnapshot+": "), FillSequence(name), unnests, names, Literal(name),
-		key, bound("cursor_key"), key, bound("ahead_key"), m.oneRowEach()))
+		key, bound("cursor_key"), key, bound("ahead_key"))
+}
+
+// movingIsolation is the condition that each statement takes a new snapshot.
+const movingIsolation = "current_setting('transaction_isolation') LIKE 'read %'"
+
+// movingSnapshot returns an expression that is true at READ COMMITTED, and
+// raises FixedSnapshot at other levels.
+func (m *Migration) movingSnapshot() string {
+	return "CASE WHEN " + movingIsolation + " THEN true ELSE concat(" + Literal(FixedSnapshot+": ") + ", current_setting('transaction_isolation'))::boolean END"
 }
 
 // inFixedSnapshot returns condition for transactions whose snapshot does not
 // move from statement to statement, and true for others.
 func (m *Migration) inFixedSnapshot(condition string) string {
-	return "CASE WHEN current_setting('transaction_isolation') LIKE 'read %' THEN true ELSE " + condition + " END"
+	return "CASE WHEN " + movingIsolation + " THEN true ELSE " + condition + " END"
 }
 
 // oneRowEach returns an expression that is true, or raises DeletedMeanwhile

@@ -16,7 +16,7 @@ import (
 // primary key, so that ORDER BY the primary key always gives up's order. Where
 // rows went away and those that are left are, in order, all there, they are
 // paired by content instead, so that each keeps its primary key.
-func (m *Migration) rowsSync() string {
+func (m *Migration) rowsSync(guard string) string {
 	cols := m.UpColumns()
 	n := len(cols)
 	c := func(alias string) string {
@@ -28,7 +28,7 @@ func (m *Migration) rowsSync() string {
 	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
 	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da FROM %s WHERE %s AND %s)",
 		list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) }),
-		m.castUp("u"), m.UpSQL(0, "old"), from, where, m.guarded())
+		m.castUp("u"), m.UpSQL(0, "old"), from, where, guard)
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
@@ -84,7 +84,7 @@ func (m *Migration) place() string {
 }
 
 // rowsFresh inserts the new rows of keys that have none.
-func (m *Migration) rowsFresh() string {
+func (m *Migration) rowsFresh(guard string) string {
 	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
 	cols := m.UpColumns()
 	values := append([]string{}, list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return "old." + Ident(p.Old) }))
@@ -92,7 +92,7 @@ func (m *Migration) rowsFresh() string {
 		values = append(values, "u."+Ident(c))
 	}
 	return fmt.Sprintf("WITH %s INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s AND %s",
-		m.takeKeys(), QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), where, m.inFixedSnapshot(m.oneRowEach()))
+		m.takeKeys(), QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), where, guard)
 }
 
 // castUp lists up's columns, read from alias, as the new table's types.

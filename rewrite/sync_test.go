@@ -54,7 +54,7 @@ func run(t *testing.T, conn *pgx.Conn, p *rewrite.Planner, sql string) {
 	plan := p.Plan([]byte(sql), rewrite.Env{})
 	text := sql
 	if plan.Outcome == rewrite.Rewrite {
-		text = plan.SimpleFull.Text
+		text = plan.Simple(rewrite.InFull).Text
 	}
 	if plan.Outcome == rewrite.Refuse {
 		t.Fatalf("%s: %v", sql, plan.Refusal)
@@ -249,7 +249,7 @@ WHERE have IS DISTINCT FROM words`)
 		t.Fatal(err)
 	}
 	plan := p.Plan([]byte("UPDATE doc SET words = '{elevenchars}' WHERE tenant = 'a,b'"), rewrite.Env{})
-	if _, err := conn.PgConn().Exec(context.Background(), plan.SimpleFull.Text).ReadAll(); err == nil || !strings.Contains(err.Error(), "22001") {
+	if _, err := conn.PgConn().Exec(context.Background(), plan.Simple(rewrite.InFull).Text).ReadAll(); err == nil || !strings.Contains(err.Error(), "22001") {
 		t.Errorf("a value that does not fit the new column gave %v, want 22001", err)
 	}
 }

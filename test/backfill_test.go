@@ -15,7 +15,7 @@ import (
 func backfill(ctx context.Context, t testing.TB, dsn string, p *rewrite.Planner, restart bool) error {
 	t.Helper()
 	conn := pgtest.Connect(t, dsn)
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing to lose
+	defer conn.Close(context.WithoutCancel(ctx))
 	for _, m := range p.Migrations() {
 		_, err := migrate.Backfill(ctx, conn, migrate.BackfillOptions{
 			Planner: p, Migration: m.Rule.Name, Batch: 200, Pause: time.Millisecond, Restart: restart,

@@ -55,21 +55,20 @@ func newChild(t *testing.T, dsn string) *child {
 		t.Fatal(err)
 	}
 	c := &child{cmd: cmd, stdin: stdin}
+	t.Cleanup(c.kill)
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
-		c.kill()
 		t.Fatalf("the child did not say where it listens: %v", err)
 	}
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		c.kill()
 		t.Fatal(err)
 	}
 	c.dsn = fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, strings.TrimSpace(line), config.Database)
 	return c
 }
 
-// kill ends the child by SIGKILL and waits for it.
+// kill ends the child by SIGKILL and waits for it. It may be called again.
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // it may be gone already
 	_ = c.cmd.Wait()         // which says that it was killed
@@ -99,7 +98,7 @@ func serveChild(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.Background()) //nolint:errcheck // nothing to lose
+	defer conn.Close(context.Background())
 	set, err := rules.Parse("rules.yaml", []byte(pgtest.CanonRules("dualwrite")))
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func fillUnawaited(t *testing.T, g *gate) {
 	t.Helper()
 	ctx := context.Background()
 	conn := pgtest.Connect(t, g.direct)
-	defer conn.Close(ctx) //nolint:errcheck // nothing to lose
+	defer conn.Close(ctx)
 	for _, m := range g.planner.Migrations() {
 		if _, err := migrate.Backfill(ctx, conn, migrate.BackfillOptions{Planner: g.planner, Migration: m.Rule.Name, SkipWait: true}); err != nil {
 			t.Fatal(err)
@@ -113,11 +113,11 @@ func skus(t *testing.T, dsn string) string {
 func unguarded(t *testing.T, m *rewrite.Migration) string {
 	t.Helper()
 	const open, shut = "CASE WHEN ", " END"
-	at := strings.Index(m.Sync, "transaction_isolation")
+	at := strings.Index(m.Fixed, "transaction_isolation")
 	if at < 0 {
 		t.Fatal("the sync of order-items has no guard")
 	}
-	from := strings.LastIndex(m.Sync[:at], open)
-	to := at + strings.Index(m.Sync[at:], shut) + len(shut)
-	return m.Sync[:from] + "true" + m.Sync[to:]
+	from := strings.LastIndex(m.Fixed[:at], open)
+	to := at + strings.Index(m.Fixed[at:], shut) + len(shut)
+	return m.Fixed[:from] + "true" + m.Fixed[to:]
 }

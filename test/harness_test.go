@@ -98,7 +98,7 @@ func (g *gate) compile(text string) *rewrite.Planner {
 		g.t.Fatal(err)
 	}
 	conn := pgtest.Connect(g.t, g.direct)
-	defer conn.Close(ctx) //nolint:errcheck // nothing to lose
+	defer conn.Close(ctx)
 	snap, err := catalog.Load(ctx, conn, rewrite.Request(set))
 	if err != nil {
 		g.t.Fatal(err)

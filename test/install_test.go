@@ -15,7 +15,7 @@ func install(t testing.TB, dsn string, set *rules.Set) {
 	t.Helper()
 	ctx := context.Background()
 	conn := pgtest.Connect(t, dsn)
-	defer conn.Close(ctx) //nolint:errcheck // nothing to lose
+	defer conn.Close(ctx)
 	if err := migrate.Install(ctx, conn); err != nil {
 		t.Fatal(err)
 	}

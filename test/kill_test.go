@@ -24,7 +24,7 @@ const amidst = 20
 func TestKilledProxyLeavesNoHalfWrite(t *testing.T) {
 	dsn := pgtest.Database(t)
 	stage(t, dsn)
-	var total load
+	total := load{level: "all levels"}
 	for n := range kills {
 		c := newChild(t, dsn)
 		l := &load{dsn: c.dsn, level: levels[n%len(levels)], movesKeys: true, mortal: true}
@@ -52,8 +52,7 @@ func TestKilledBackendLeavesNoHalfWrite(t *testing.T) {
 	dsn := server.DSN("postgres")
 	stage(t, dsn)
 	c := newChild(t, dsn)
-	defer c.kill()
-	var total load
+	total := load{level: "all levels"}
 	for n := range kills {
 		l := &load{dsn: c.dsn, level: levels[n%len(levels)], movesKeys: true, mortal: true}
 		l.disturb(t, func() {
@@ -62,7 +61,7 @@ func TestKilledBackendLeavesNoHalfWrite(t *testing.T) {
 				t.Error("there is no backend to kill")
 				return
 			}
-			if err := syscall.Kill(victims[rand.IntN(len(victims))], syscall.SIGKILL); err != nil { //nolint:gosec // no secret
+			if err := syscall.Kill(victims[rand.IntN(len(victims))], syscall.SIGKILL); err != nil {
 				t.Error(err)
 			}
 		})

@@ -138,8 +138,8 @@ func (l *load) work(ctx context.Context, n int, mode pgx.QueryExecMode) error {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	defer hangUp(conn)
-	seed := rand.NewPCG(uint64(n), uint64(time.Now().UnixNano())) //nolint:gosec // neither is negative
-	w := &worker{load: l, conn: conn, random: rand.New(seed)}     //nolint:gosec // no secret
+	seed := rand.NewPCG(uint64(n), uint64(time.Now().UnixNano()))
+	w := &worker{load: l, conn: conn, random: rand.New(seed)}
 	for ctx.Err() == nil {
 		if err := w.step(ctx, life); err != nil {
 			return err
@@ -171,6 +171,9 @@ func overtakenByBackfill(err error) bool {
 // Postgres or the proxy hung up, with or without a word (class 57).
 func lost(err error) bool {
 	var pg *pgconn.PgError
+	if errors.Is(err, errReply) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	return !errors.As(err, &pg) || strings.HasPrefix(pg.Code, "57")
 }
 

@@ -16,6 +16,9 @@ type worker struct {
 	random *rand.Rand
 }
 
+// errReply says that an answer was not what Postgres gives.
+var errReply = errors.New("wrong reply")
+
 // errOwn is the application's own wish to roll back.
 var errOwn = errors.New("the application rolls back")
 
@@ -123,7 +126,7 @@ func (w *worker) exec(ctx context.Context, on querier, s statement) error {
 		return fmt.Errorf("%s: %w", s.text, rows.Err())
 	}
 	if got := len(rows.FieldDescriptions()); rows.CommandTag().RowsAffected() > 0 && got != s.columns {
-		return fmt.Errorf("%s: %d columns came back, not %d", s.text, got, s.columns)
+		return fmt.Errorf("%w: %s: %d columns came back, not %d", errReply, s.text, got, s.columns)
 	}
 	return nil
 }

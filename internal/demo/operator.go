@@ -138,9 +138,9 @@ func (d *demo) slip(ctx context.Context) error {
 	return d.watchLoad(ctx, d.opts.Scale.Steady)
 }
 
-// stopApplication lets every connection finish what it is at.
-func (d *demo) stopApplication(context.Context) error {
-	d.app.Stop()
+// stopApplication lets every connection finish what it is at and closes it.
+func (d *demo) stopApplication(ctx context.Context) error {
+	d.app.close(ctx)
 	d.story.say("The application stops after %s requests", thousands(d.tally.requests.Load()))
 	return nil
 }

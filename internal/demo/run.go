@@ -50,11 +50,12 @@ func run(ctx context.Context, d *demo, opts Options) (_ *Report, err error) {
 	if d.dir, err = os.MkdirTemp("", "pgjanus-demo-"); err != nil {
 		return nil, fmt.Errorf("making a directory for the demo: %w", err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(outer)
 	d.giveUp = func() { cancel(errServeEnded) }
 	defer func() {
 		cancel(nil)
-		if err != nil && d.serve != nil {
+		if err != nil && d.serve != nil && outer.Err() == nil {
 			_, _ = fmt.Fprintf(opts.Stderr, "the last lines of pgjanus:\n%s\n", d.serve.tail(15)) // as narrator.say
 		}
 		err = errors.Join(err, d.close())

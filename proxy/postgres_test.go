@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// converse sends messages, as in wire scripts, and returns the kinds of the
+// answers up to n times ReadyForQuery.
+func (c *rawClient) converse(n int, messages string) string {
+	c.t.Helper()
+	c.send(encodeClient(c.t, messages))
+	var kinds strings.Builder
+	for n > 0 {
+		head := []byte(c.read(headerSize))
+		body := c.read(frameSize(head) - headerSize)
+		switch head[0] {
+		case 'Z':
+			n--
+		case 'S', 'R', 'K':
+			continue
+		case 'E':
+			var e pgproto3.ErrorResponse
+			if err := e.Decode([]byte(body)); err != nil {
+				c.t.Fatal(err)
+			}
+			kinds.WriteString("E(" + e.Code + ")")
+			continue
+		}
+		kinds.WriteByte(head[0])
+	}
+	return kinds.String()
+}
+
+// TestPostgresAnswersAsTheScriptsSay sends what the wire scripts are least sure
+// of to Postgres itself and through the gate: the answers are the same, and
+// behind each the session is in order: a write keeps both shapes equal.
+func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
+	const insert = "Parse s INSERT INTO orders (id, items) VALUES ($1, '[{\"sku\":\"a\"}]') | Sync"
+	for name, steps := range map[string][]struct {
+		ready    int
+		messages string
+	}{
+		"the first of two batches fails": {
+			{1, insert}, {2, "Bind '' s 1 | Execute '' 0 | Sync | Bind '' s 2 | Execute '' 0 | Sync"},
+			{2, "Bind '' s 2 | Execute '' 0 | Sync | Bind '' s 3 | Execute '' 0 | Sync"},
+		},
+		"a new sync is needed in two batches": {
+			{1, insert}, {1, "Bind '' s 1 | Execute '' 0 | Sync"}, {1, "Query DISCARD ALL"}, {1, insert},
+			{2, "Bind '' s 1 | Execute '' 0 | Sync | Bind '' s 2 | Execute '' 0 | Sync"},
+		},
+		"COPY behind a write": {
+			{1, "Query UPDATE orders SET items = '[]' WHERE false; COPY t FROM STDIN | CopyData 1 | CopyDone"},
+		},
+		"COPY with an early Sync": {
+			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData 1 | Sync | Flush | CopyDone | Sync"},
+		},
+		"COPY in a Query with a Sync in it": {{1, "Query COPY t FROM STDIN | CopyData 1 | Sync | CopyDone"}},
+		"bad data": {
+			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | CopyData bad | CopyDone | Sync"},
+			{1, "Query COPY t FROM STDIN | CopyData bad | CopyDone"}, {1, "Query COPY t FROM STDIN | CopyFail no"},
+		},
+		"a statement trigger stops COPY, Sync sent early": {
+			{1, "Query CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END'; CREATE TRIGGER no BEFORE INSERT ON t FOR STATEMENT EXECUTE FUNCTION no()"},
+			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | Sync"},
+		},
+		"Query in a batch": {
+			{2, "Parse '' SELECT 1 | Bind '' '' | Query UPDATE orders SET items = '[]' | Sync"},
+			{1, "Parse '' SELECT nosuch | Query UPDATE orders SET items = '[]' | Sync"},
+			{1, "Bind '' '' | Execute '' 0 | Sync"},
+		},
+		"the unnamed statement behind a failed batch": {
+			{1, "Parse '' INSERT INTO orders (id) VALUES (7) | Sync"},
+			{2, "Parse x SELECT nosuch | Sync | Parse '' SELECT 1 | Bind '' '' | Execute '' 0 | Sync"},
+		},
+		"two Syncs, unknown statements, closing what is not there": {
+			{2, "Sync | Sync"}, {1, "Bind '' nosuch | Execute '' 0 | Close S nosuch | Sync"}, {1, "Close S nosuch | Close P nosuch | Sync"},
+		},
+		"max rows": {
+			{1, "Query BEGIN"}, {1, "Parse '' INSERT INTO orders (items) SELECT '[]' FROM generate_series(1, 3) RETURNING note | Bind p '' | Execute p 2 | Sync"},
+			{1, "Execute p 2 | Sync"}, {1, "Query COMMIT"},
+		},
+		"a failed transaction": {
+			{1, "Query BEGIN"}, {1, "Query SELECT 1/0"}, {1, "Query UPDATE orders SET items = '[]'"}, {1, "Query ROLLBACK"},
+			{1, "Query UPDATE orders SET items = '[]'"},
+		},
+		"empty": {{1, "Query "}, {1, "Parse '' -- ping | Bind '' '' | Describe P '' | Execute '' 0 | Sync"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := map[string]string{}
+			for _, way := range []string{"direct", "gate"} {
+				t.Run(way, func(t *testing.T) {
+					g, direct := postgresGate(t, Options{})
+					pgtest.Exec(t, direct, pgtest.Schema, state, "CREATE TABLE t (a int)", "INSERT INTO orders (id) VALUES (1000)")
+					addr := g.addr
+					if way == "direct" {
+						addr = g.server.opts.Upstream
+					}
+					c := dialRaw(t, addr)
+					c.send(startupPacket(version3, "user", "postgres", "database", parse(t, direct).Database))
+					c.converse(1, "Flush")
+					for _, step := range steps {
+						answers[way] += c.converse(step.ready, step.messages) + "\n"
+					}
+					answers[way] += c.converse(1, "Query INSERT INTO orders (id, items) VALUES (99, '[{\"sku\":\"z\"}]')")
+					_ = c.Close()
+					if way == "gate" {
+						agree(t, direct)
+					}
+				})
+			}
+			if answers["gate"] != answers["direct"] {
+				t.Errorf("through the gate\n%s\ndirectly\n%s", answers["gate"], answers["direct"])
+			}
+		})
+	}
+}
+
+// state is what the syncs read of pgjanus's own tables: no backfill has run.
+var state = `CREATE SCHEMA pgjanus;
+	CREATE TABLE pgjanus.migration (name text PRIMARY KEY, batch bigint, cursor_key text[], ahead_key text[], ahead_batch bigint);
+	CREATE SEQUENCE ` + rewrite.FillSequence("order-items")
+
+// agree fails where order_items is not what orders says.
+func agree(t *testing.T, direct string) {
+	t.Helper()
+	const drift = `SELECT count(*)::int FROM (
+		SELECT o.id, x.value ->> 'sku' AS sku FROM orders o, jsonb_array_elements(o.items) x) a
+		FULL JOIN order_items b ON a.id = b.order_id AND a.sku = b.sku WHERE a.id IS NULL OR b.id IS NULL`
+	if n := pgtest.Value[int](t, direct, drift); n != 0 {
+		t.Errorf("%d items disagree", n)
+	}
+	if n := pgtest.Value[int](t, direct, "SELECT count(*)::int FROM order_items WHERE sku = 'z'"); n != 1 {
+		t.Errorf("the last write is there %d times", n)
+	}
+}
