@@ -27,7 +27,7 @@ func Load(ctx context.Context, conn *pgx.Conn, set *rules.Set, epoch uint64) (*r
 func CheckSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
 	var problems rules.Problems
 	for _, m := range planner.Migrations() {
-		for _, sql := range []string{m.Sync, m.Fixed, m.Fresh, m.FreshFixed} {
+		for _, sql := range m.Syncs() {
 			if sql == "" {
 				continue
 			}

@@ -126,6 +126,6 @@ func (s *stand) sync(tx pgx.Tx, migration string, keys ...string) error {
 			return err
 		}
 	}
-	_, err := tx.Exec(s.context(), m.Sync)
+	_, err := tx.Exec(s.context(), m.Sync(rewrite.Variant{Fixed: true}))
 	return err
 }

@@ -5,7 +5,7 @@ import "github.com/pgjanus/pgjanus/rewrite"
 // prepareAnew brings a prepared statement to the current epoch. Its parameter
 // types and row description stay, since plans never change them.
 func (c *core) prepareAnew(name string, s *statement, out *batch) {
-	plan := c.plan(s.text)
+	plan := c.planTyped(s.text, s.types)
 	before := serverText(s.plan, s.text)
 	s.planner, s.plan = c.planner, plan
 	text := serverText(plan, s.text)

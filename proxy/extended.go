@@ -17,7 +17,7 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	mention := c.mentions(text)
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.plan(text)
+		plan = c.planTyped(text, types)
 	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
@@ -95,7 +95,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	s := c.lookup(statementName)
 	stale := s != nil && s.planner != c.planner
 	if stale {
-		if plan := c.plan(s.text); plan.Outcome == rewrite.Refuse {
+		if plan := c.planTyped(s.text, s.types); plan.Outcome == rewrite.Refuse {
 			if complete {
 				c.refuseAnew(plan, out)
 			}
@@ -145,7 +145,7 @@ func (s *statement) rewrittenBy(c *core) *rewrite.Statement {
 	if s.planner == c.planner {
 		return s.rewritten()
 	}
-	return portal{plan: c.plan(s.text)}.rewritten()
+	return portal{plan: c.planTyped(s.text, s.types)}.rewritten()
 }
 
 // onExecute runs a portal, and the syncs of its plan right behind it.
@@ -199,7 +199,7 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	case body[0] == 'S':
 		if s := c.lookup(name); s != nil {
 			if s.unsure {
-				if plan := c.plan(s.text); plan.Outcome == rewrite.Refuse {
+				if plan := c.planTyped(s.text, s.types); plan.Outcome == rewrite.Refuse {
 					c.refuseAnew(plan, out)
 					return nil
 				}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/pgjanus/pgjanus/rewrite"
@@ -99,9 +100,21 @@ func copies(plan *rewrite.Plan) bool {
 	return false
 }
 
+// planTyped plans the text of a Parse. types is the end of its body: a count of
+// declared parameter types, and their OIDs.
+func (c *core) planTyped(text, types []byte) *rewrite.Plan {
+	env := c.env
+	for i := 2; i+4 <= len(types); i += 4 {
+		env.LooseTypes = env.LooseTypes || rewrite.LooseType(binary.BigEndian.Uint32(types[i:]))
+	}
+	return c.planIn(text, env)
+}
+
 // plan plans a text of the client and counts the outcome.
-func (c *core) plan(text []byte) *rewrite.Plan {
-	plan := c.planner.Plan(text, c.env)
+func (c *core) plan(text []byte) *rewrite.Plan { return c.planIn(text, c.env) }
+
+func (c *core) planIn(text []byte, env rewrite.Env) *rewrite.Plan {
+	plan := c.planner.Plan(text, env)
 	if plan.PreparesWrite {
 		c.env.SQLPrepared = true
 	}

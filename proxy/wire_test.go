@@ -194,17 +194,14 @@ func (s *script) print(to byte, sent []byte) {
 func (s *script) shorten(text string) string {
 	for _, m := range s.first.Migrations() {
 		for _, row := range []string{`"orders"`, `"users"`, `"counters"`} {
-			text = strings.ReplaceAll(text, m.Record(row), "<record of "+row+">")
+			text = strings.ReplaceAll(text, m.Record(row, false), "<record of "+row+">")
+			text = strings.ReplaceAll(text, m.Record(row, true), "<record one of "+row+">")
 		}
-		if m.Sync != "" {
-			text = strings.ReplaceAll(text, m.Sync, "<sync "+m.Rule.Name+">")
-		}
-		if m.Fixed != "" {
-			text = strings.ReplaceAll(text, m.Fixed, "<fixed sync "+m.Rule.Name+">")
-			text = strings.ReplaceAll(text, m.FreshFixed, "<fixed fresh "+m.Rule.Name+">")
-		}
-		if m.Fresh != "" {
-			text = strings.ReplaceAll(text, m.Fresh, "<fresh "+m.Rule.Name+">")
+		for i := range 8 {
+			v := rewrite.Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}
+			if sql := m.Sync(v); sql != "" {
+				text = strings.ReplaceAll(text, sql, "<"+v.String()+" "+m.Rule.Name+">")
+			}
 		}
 	}
 	return strings.ReplaceAll(text, "\n", `\n`)

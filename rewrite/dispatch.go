@@ -10,6 +10,7 @@ import (
 // planning is the work on one text.
 type planning struct {
 	*Planner
+	env    Env
 	text   string
 	tokens []token
 	edits  edits
@@ -17,18 +18,13 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
-	planned map[node]bool // writes that have been dealt with
-	touched map[*Migration]*touch
+	planned map[node]bool          // writes that have been dealt with
+	touched map[*Migration]Variant // the syncs it needs
 	ctes    int
 }
 
-// touch is what a statement does to one migration by sync.
-type touch struct {
-	fresh bool // only rows that this statement has inserted
-}
-
 // plan parses text and plans each of its statements.
-func (p *Planner) plan(text string) *Plan {
+func (p *Planner) plan(text string, env Env) *Plan {
 	if !p.active && !p.mentionsPrepare(text) {
 		return &Plan{Outcome: Pass, Original: text}
 	}
@@ -40,7 +36,7 @@ func (p *Planner) plan(text string) *Plan {
 	if err != nil {
 		return p.unparsed(text, err)
 	}
-	w := &planning{Planner: p, text: text, tokens: tokens, plan: &Plan{Original: text}}
+	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}}
 	for _, raw := range tree.Stmts {
 		if err := w.statement(raw); err != nil {
 			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
@@ -85,7 +81,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	w.plan.Statements = append(w.plan.Statements, Statement{Kind: kindOf(raw.Stmt)})
 	w.stmt = &w.plan.Statements[len(w.plan.Statements)-1]
 	w.planned = map[node]bool{}
-	w.touched = map[*Migration]*touch{}
+	w.touched = map[*Migration]Variant{}
 	from, to := w.span(raw)
 	if from >= to {
 		return nil
@@ -99,8 +95,8 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return err
 	}
 	for _, m := range w.migrations {
-		if t := w.touched[m]; t != nil {
-			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, t.fresh))
+		if v, ok := w.touched[m]; ok {
+			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, v))
 		}
 	}
 	return nil

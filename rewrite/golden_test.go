@@ -44,7 +44,8 @@ func canonical(t testing.TB, phase string, change func(*catalog.Snapshot)) *rewr
 func shorten(p *rewrite.Planner, text string) string {
 	for _, m := range p.Migrations() {
 		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
-			text = strings.ReplaceAll(text, m.Record(row), "<record "+m.Rule.Name+" of "+row+">")
+			text = strings.ReplaceAll(text, m.Record(row, false), "<record "+m.Rule.Name+" of "+row+">")
+			text = strings.ReplaceAll(text, m.Record(row, true), "<record "+m.Rule.Name+" of one "+row+">")
 		}
 	}
 	return text

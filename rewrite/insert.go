@@ -14,6 +14,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	}
 	wr := &write{rel: rel, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
+	one := w.insertsOne(n)
 	for _, m := range rel.old {
 		if err := w.knowsNewShape(m, columns, n.Relation); err != nil {
 			return nil, err
@@ -26,16 +27,26 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			if err := w.movesKey(m, conflict, n.Relation); err != nil {
 				return nil, err
 			}
-			w.sync(wr, m, rowName(n.Relation), n.OnConflictClause == nil || len(conflict) == 0)
+			w.sync(wr, m, rowName(n.Relation), Variant{Fresh: len(conflict) == 0, One: one})
 			continue
 		}
 		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			continue
 		}
-		w.sync(wr, m, rowName(n.Relation), false)
+		w.sync(wr, m, rowName(n.Relation), Variant{One: one})
 	}
 	return wr, nil
+}
+
+// insertsOne reports whether an INSERT is a statement by itself and of one row.
+// Inside WITH, another part might touch another row.
+func (w *planning) insertsOne(n *pg_query.InsertStmt) bool {
+	if w.stmt.Kind != "INSERT" || n.WithClause != nil {
+		return false
+	}
+	sel := n.SelectStmt.GetSelectStmt()
+	return sel == nil || len(sel.ValuesLists) == 1
 }
 
 // insertColumns returns the columns that an INSERT gives values for, as far as

@@ -3,6 +3,8 @@ package rewrite
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pgjanus/pgjanus/rules"
 )
 
 // spillBytes is how much a setting holds before it is moved to its "_all"
@@ -47,13 +49,32 @@ func oneOf(set []string, t string) bool {
 	return false
 }
 
+// plain is the text of a single key value: element without its quotes. A
+// string has a mark in front, so that it is never empty.
+func (k KeyColumn) plain(column string) string {
+	switch {
+	case oneOf(bareTypes, k.Type):
+		return column + "::pg_catalog.text"
+	case oneOf(dateTypes, k.Type):
+		return "(pg_catalog.to_json(" + column + ") OPERATOR(pg_catalog.#>>) '{}')"
+	}
+	return "pg_catalog.concat('=', " + column + ")"
+}
+
 // Record returns a boolean expression for a RETURNING list: evaluated once for
 // every row the statement touches, it appends the row's key to the settings.
-// row is the name the statement gives the table, already quoted.
-func (m *Migration) Record(row string) string {
+// row is the name the statement gives the table, already quoted. one says that
+// the statement touches one row at most: then the key takes the place of what
+// was there.
+func (m *Migration) Record(row string, one bool) string {
 	parts := make([]string, len(m.Key))
 	for i, k := range m.Key {
-		column := k.element(row + "." + Ident(k.Name))
+		column := row + "." + Ident(k.Name)
+		if one {
+			parts[i] = fmt.Sprintf("pg_catalog.set_config(%s, %s, true) IS NULL", Literal(k.one()), k.plain(column))
+			continue
+		}
+		column = k.element(column)
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		held := "pg_catalog.current_setting(" + setting + ", true)"
 		parts[i] = fmt.Sprintf("CASE WHEN pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d"+
@@ -65,33 +86,82 @@ func (m *Migration) Record(row string) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-// takeKeys is the CTE k of a sync: one row whose columns k1.. are arrays of the
-// touched key values. Reading them clears the settings. The target list of the
-// inner query is evaluated from left to right, and OFFSET 0 keeps it whole.
-func (m *Migration) takeKeys() string {
+// one is the setting that holds the key of a statement that touches one row.
+func (k KeyColumn) one() string { return k.Setting + "_one" }
+
+// taken is the value of a key column that Record left for one row: NULL where
+// there is none. It stays there: a statement that touches no row leaves the key
+// of an earlier one of the transaction, and the sync of that does nothing wrong,
+// since the transaction still holds the row's lock.
+func (k KeyColumn) taken() string {
+	value := "nullif(current_setting(" + Literal(k.one()) + ", true), '')"
+	if !oneOf(bareTypes, k.Type) && !oneOf(dateTypes, k.Type) {
+		value = "substr(" + value + ", 2)"
+	}
+	return value
+}
+
+// direct reports whether the sync reads its only key where it needs it, without
+// the CTE k. Then that is also where it notices a fixed snapshot.
+func (s syncText) direct() bool { return s.One && !s.Fixed }
+
+// key is the value of key column i of a direct sync.
+func (s syncText) key(i int) string {
+	k := s.Key[i]
+	if i > 0 || s.Rule.Kind == rules.Columns {
+		return "(" + k.taken() + ")::" + k.Type
+	}
+	return "(CASE WHEN " + movingIsolation + " THEN " + k.taken() + " ELSE " + s.fixedSnapshot() + " END)::" + k.Type
+}
+
+// keys is the CTE k of a sync: one row whose columns k0.. are arrays of the
+// touched key values. Reading the settings of many clears them: the target list
+// of the inner query is evaluated from left to right, and OFFSET 0 keeps it
+// whole. A direct sync has none.
+func (s syncText) keys() []string {
+	if s.direct() {
+		return nil
+	}
 	var inner, outer []string
-	for i, k := range m.Key {
+	for i, k := range s.Key {
+		if s.One {
+			outer = append(outer, fmt.Sprintf("ARRAY[(%s)::%s] AS k%d", k.taken(), k.Type, i))
+			continue
+		}
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		inner = append(inner, fmt.Sprintf("current_setting(%s, true) AS a%d, current_setting(%s, true) AS v%d, set_config(%s, '', true),"+
 			" CASE WHEN current_setting(%s, true) <> '' THEN set_config(%s, '', true) END", all, i, setting, i, setting, all, all))
 		outer = append(outer, fmt.Sprintf("concat('{', substr(concat(s.a%d, s.v%d), 2), '}')::%s[] AS k%d", i, i, k.Type, i))
 	}
-	return "k AS MATERIALIZED (SELECT " + strings.Join(outer, ", ") + " FROM (SELECT " + strings.Join(inner, ", ") + " OFFSET 0) s)"
+	from := ""
+	if !s.One {
+		from = " FROM (SELECT " + strings.Join(inner, ", ") + " OFFSET 0) s"
+	}
+	return []string{"k AS MATERIALIZED (SELECT " + strings.Join(outer, ", ") + from + ")"}
 }
 
-// rowsOfKeys returns the FROM and WHERE clauses that select the rows of table
-// (quoted, named alias) whose columns, in the order of the key, are in k.
-func (m *Migration) rowsOfKeys(table, alias string, columns []string) (from, where string) {
-	if len(m.Key) == 1 {
-		return table + " " + alias, fmt.Sprintf("%s.%s = ANY ((SELECT k0 FROM k)::%s[])", alias, Ident(columns[0]), m.Key[0].Type)
+// oldRows returns the FROM and WHERE clauses that select the touched rows of the
+// old table, named old.
+func (s syncText) oldRows() (from, where string) {
+	table, columns := QName(s.Rule.Old.Table)+" old", s.Rule.Old.Key
+	if s.direct() {
+		return table, s.equate(func(i int) string { return s.key(i) })
 	}
-	unnests := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
-	names := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
-	conditions := make([]string, len(columns))
-	for i, c := range columns {
-		conditions[i] = fmt.Sprintf("%s.%s = kk.k%d", alias, Ident(c), i)
+	if len(s.Key) == 1 {
+		return table, fmt.Sprintf("old.%s = ANY ((SELECT k0 FROM k)::%s[])", Ident(columns[0]), s.Key[0].Type)
 	}
-	touched := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
-	from = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk, %s %s", touched, unnests, names, table, alias)
-	return from, strings.Join(conditions, " AND ")
+	unnests := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
+	names := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
+	touched := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
+	from = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk, %s", touched, unnests, names, table)
+	return from, s.equate(func(i int) string { return fmt.Sprintf("kk.k%d", i) })
+}
+
+// equate compares the key columns of old with values.
+func (s syncText) equate(value func(i int) string) string {
+	conditions := make([]string, len(s.Key))
+	for i, k := range s.Key {
+		conditions[i] = fmt.Sprintf("old.%s = %s", Ident(k.Name), value(i))
+	}
+	return strings.Join(conditions, " AND ")
 }

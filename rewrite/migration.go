@@ -14,25 +14,26 @@ type Migration struct {
 	Old  *catalog.Table
 	New  *catalog.Table // nil only in phase off
 	Key  []KeyColumn
-	Syncs
 
-	up   []template // one (rows: the query) or one per new column
-	down []template // parallel to Rule.Old.Columns; empty template where none
+	up    []template // one (rows: the query) or one per new column
+	syncs map[Variant]string
+	down  []template // parallel to Rule.Old.Columns; empty template where none
 }
 
-// Syncs are the texts of a migration's syncs, all equal in effect where they may
-// be used. Each is one statement without parameters that takes the keys from
-// the settings, clears those, and leaves alone what is already right. All are
-// empty in phase off.
-type Syncs struct {
-	// Sync makes the new shape of any keys what up says of their old rows. Kind
-	// rows: at READ COMMITTED only, and it says so (FixedSnapshot).
-	Sync string
-	// Fixed is Sync for every isolation level. Empty for kind columns.
-	Fixed string
-	// Fresh is Sync for keys that the transaction has inserted and that so have
-	// no new shape yet; FreshFixed likewise. Empty for kind columns.
-	Fresh, FreshFixed string
+// Sync returns the text of a sync: one statement without parameters that takes
+// the keys from the settings and leaves alone what is already right; "" where
+// there is no such variant, and in phase off.
+func (m *Migration) Sync(v Variant) string { return m.syncs[v] }
+
+// Syncs returns the texts of every variant there is.
+func (m *Migration) Syncs() []string {
+	var texts []string
+	for i := range 8 {
+		if sql := m.Sync(Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}); sql != "" {
+			texts = append(texts, sql)
+		}
+	}
+	return texts
 }
 
 // KeyColumn is one column of the old table's primary key.

@@ -55,18 +55,20 @@ func (p *Planner) Migration(name string) *Migration {
 // a session asking for it.
 func (p *Planner) FixedByDefault() bool { return p.snapshot.FixedSnapshots }
 
-// syncFor names a sync of a migration and picks its texts.
-func (p *Planner) syncFor(m *Migration, fresh bool) *Sync {
-	variant, sql, fixed := "sync", m.Sync, m.Fixed
-	if fresh && m.Fresh != "" {
-		variant, sql, fixed = "fresh", m.Fresh, m.FreshFixed
+// syncFor returns a sync of a migration, with its variant for fixed snapshots.
+func (p *Planner) syncFor(m *Migration, v Variant) *Sync {
+	if m.Sync(v) == "" {
+		v.Fresh = false // kind columns
 	}
-	name := fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, variant)
-	s := &Sync{Migration: m.Rule.Name, Name: name, SQL: sql}
-	if fixed != "" {
-		s.Fixed = &Sync{Migration: m.Rule.Name, Name: name + "_fixed", SQL: fixed}
+	s := p.named(m, v)
+	if v.Fixed = true; m.Sync(v) != "" {
+		s.Fixed = p.named(m, v)
 	}
 	return s
+}
+
+func (p *Planner) named(m *Migration, v Variant) *Sync {
+	return &Sync{Migration: m.Rule.Name, Name: fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, v), SQL: m.Sync(v)}
 }
 
 // Cached plans: texts longer than this are planned anew every time, and when

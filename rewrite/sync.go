@@ -42,40 +42,86 @@ const StaleSnapshot = "pgjanus: snapshot older than the backfill of this key"
 // must be retried (40001).
 const DeletedMeanwhile = "pgjanus: snapshot older than the deletion of this key"
 
-// buildSyncs fills m.Syncs.
-func (m *Migration) buildSyncs() error {
-	var texts Syncs
-	if m.Rule.Kind == rules.Columns {
-		texts.Sync = m.columnsSync()
-	} else {
-		texts = Syncs{
-			Sync: m.rowsSync(m.movingSnapshot()), Fixed: m.rowsSync(m.inFixedSnapshot(m.notStale() + " AND " + m.oneRowEach())),
-			Fresh: m.rowsFresh(m.movingSnapshot()), FreshFixed: m.rowsFresh(m.inFixedSnapshot(m.oneRowEach())),
-		}
+// Variant says what a sync may rely on. All variants are equal in effect where
+// they may be used; each does no more than it must.
+type Variant struct {
+	// Fresh: this transaction has inserted the keys, so they have no new shape
+	// yet. Only for kind rows.
+	Fresh bool
+	// One: the statement touched one row at most.
+	One bool
+	// Fixed: the transaction may have a snapshot that is older than its
+	// statements. A variant that is not Fixed, of kind rows, raises FixedSnapshot
+	// in such a transaction.
+	Fixed bool
+}
+
+// String is the variant's part of a sync's name.
+func (v Variant) String() string {
+	name := "sync"
+	if v.Fresh {
+		name = "fresh"
 	}
-	for _, text := range []*string{&texts.Sync, &texts.Fixed, &texts.Fresh, &texts.FreshFixed} {
-		if *text == "" {
-			continue
+	if v.One {
+		name += "_one"
+	}
+	if v.Fixed {
+		name += "_fixed"
+	}
+	return name
+}
+
+// syncText builds the SQL of one variant.
+type syncText struct {
+	*Migration
+	Variant
+}
+
+// buildSyncs fills m.syncs.
+func (m *Migration) buildSyncs() error {
+	m.syncs = map[Variant]string{}
+	for i := range 8 {
+		v := Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}
+		text := syncText{m, v}
+		var sql string
+		switch {
+		case m.Rule.Kind == rules.Rows && v.Fresh:
+			sql = text.rowsFresh()
+		case m.Rule.Kind == rules.Rows:
+			sql = text.rowsSync()
+		case v.Fresh || v.Fixed:
+			continue // an UPDATE of the row itself: Postgres minds the snapshot
+		default:
+			sql = text.columnsSync()
 		}
 		var err error
-		if *text, err = qualify(*text); err != nil {
+		if m.syncs[v], err = qualify(sql); err != nil {
 			return err
 		}
 	}
-	m.Syncs = texts
 	return nil
 }
 
 // columnsSync updates the new columns of the touched rows that disagree.
-func (m *Migration) columnsSync() string {
-	table := QName(m.Rule.Old.Table)
-	from, where := m.rowsOfKeys(table, "old", m.Rule.Old.Key)
-	set := list(m.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + m.UpSQL(i, "old") + ")" })
-	if len(m.Key) == 1 {
-		return fmt.Sprintf("WITH %s UPDATE %s SET %s WHERE %s AND %s", m.takeKeys(), from, set, where, m.disagree("old"))
+func (s syncText) columnsSync() string {
+	from, where := s.oldRows()
+	table := QName(s.Rule.Old.Table) + " old"
+	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
+	others, joined := strings.CutSuffix(from, ", "+table)
+	if joined {
+		others = " FROM " + others
+	} else {
+		others = ""
 	}
-	source, _, _ := strings.Cut(from, ", "+table+" old")
-	return fmt.Sprintf("WITH %s UPDATE %s old SET %s FROM %s WHERE %s AND %s", m.takeKeys(), table, set, source, where, m.disagree("old"))
+	return s.statement(fmt.Sprintf("UPDATE %s SET %s%s WHERE %s AND %s", table, set, others, where, s.disagree("old")))
+}
+
+// statement puts the CTE of the keys and others in front of a statement.
+func (s syncText) statement(sql string, ctes ...string) string {
+	if ctes = append(s.keys(), ctes...); len(ctes) == 0 {
+		return sql
+	}
+	return "WITH " + strings.Join(ctes, ", ") + " " + sql
 }
 
 // disagree is the condition under which a row of a columns migration drifts:
@@ -104,8 +150,8 @@ func (m *Migration) disagree(alias string) string {
 // table, the range of the batch it is about to do, counts batches in a
 // sequence (which no snapshot hides), and moves the cursor when a batch is
 // complete; see migrate/batch.go.
-func (m *Migration) notStale() string {
-	name := m.Rule.Name
+func (s syncText) notStale() string {
+	m, name := s.Migration, s.Rule.Name
 	key := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
 	bound := func(column string) string {
 		return list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("(f.%s[%d])::%s", column, i+1, k.Type) })
@@ -122,16 +168,23 @@ func (m *Migration) notStale() string {
 // movingIsolation is the condition that each statement takes a new snapshot.
 const movingIsolation = "current_setting('transaction_isolation') LIKE 'read %'"
 
-// movingSnapshot returns an expression that is true at READ COMMITTED, and
-// raises FixedSnapshot at other levels.
-func (m *Migration) movingSnapshot() string {
-	return "CASE WHEN " + movingIsolation + " THEN true ELSE concat(" + Literal(FixedSnapshot+": ") + ", current_setting('transaction_isolation'))::boolean END"
+// fixedSnapshot is a text that raises FixedSnapshot when it is cast.
+func (s syncText) fixedSnapshot() string {
+	return "concat(" + Literal(FixedSnapshot+": ") + ", current_setting('transaction_isolation'))"
 }
 
-// inFixedSnapshot returns condition for transactions whose snapshot does not
-// move from statement to statement, and true for others.
-func (m *Migration) inFixedSnapshot(condition string) string {
-	return "CASE WHEN " + movingIsolation + " THEN true ELSE " + condition + " END"
+// guard returns an expression that is true where the sync may run, and raises
+// the reason where it may not.
+func (s syncText) guard() string {
+	switch {
+	case s.direct():
+		return "true" // the key does it
+	case !s.Fixed:
+		return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.fixedSnapshot() + "::boolean END"
+	case s.Fresh:
+		return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.oneRowEach() + " END"
+	}
+	return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.notStale() + " AND " + s.oneRowEach() + " END"
 }
 
 // oneRowEach returns an expression that is true, or raises DeletedMeanwhile
@@ -140,9 +193,9 @@ func (m *Migration) inFixedSnapshot(condition string) string {
 // the snapshot was taken. Up would be asked of both. Nothing else notices: the
 // new rows of the deleted one are seen but need not be touched, and the check
 // of the foreign key is content with the first row of the key that it meets.
-func (m *Migration) oneRowEach() string {
-	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
-	key := list(m.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) })
+func (s syncText) oneRowEach() string {
+	from, where := s.oldRows()
+	key := list(s.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) })
 	return fmt.Sprintf("(SELECT count(concat(%s, twice.rows)::boolean) = 0 FROM (SELECT count(*) AS rows FROM %s WHERE %s GROUP BY %s HAVING count(*) > 1) twice)",
 		Literal(DeletedMeanwhile+": "), from, where, key)
 }

@@ -16,7 +16,8 @@ import (
 // primary key, so that ORDER BY the primary key always gives up's order. Where
 // rows went away and those that are left are, in order, all there, they are
 // paired by content instead, so that each keeps its primary key.
-func (m *Migration) rowsSync(guard string) string {
+func (s syncText) rowsSync() string {
+	m := s.Migration
 	cols := m.UpColumns()
 	n := len(cols)
 	c := func(alias string) string {
@@ -25,10 +26,10 @@ func (m *Migration) rowsSync(guard string) string {
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
 	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
 
-	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
+	from, where := s.oldRows()
 	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da FROM %s WHERE %s AND %s)",
 		list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) }),
-		m.castUp("u"), m.UpSQL(0, "old"), from, where, guard)
+		m.castUp("u"), m.UpSQL(0, "old"), from, where, s.guard())
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
@@ -60,7 +61,7 @@ func (m *Migration) rowsSync(guard string) string {
 	ins := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM j WHERE j.pk0 IS NULL ORDER BY %s, j.n",
 		QName(m.Rule.New.Table), m.insertColumns(), m.parentsThen(func(i int) string { return fmt.Sprintf("j.p%d", i) }, n, "j"),
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("j.p%d", i) }))
-	return "WITH " + strings.Join([]string{m.takeKeys(), o, j, del, upd}, ", ") + " " + ins
+	return s.statement(ins, o, j, del, upd)
 }
 
 // matchLimit is up to how many rows of a key are paired by content.
@@ -84,15 +85,21 @@ func (m *Migration) place() string {
 }
 
 // rowsFresh inserts the new rows of keys that have none.
-func (m *Migration) rowsFresh(guard string) string {
-	from, where := m.rowsOfKeys(QName(m.Rule.Old.Table), "old", m.Rule.Old.Key)
-	cols := m.UpColumns()
-	values := append([]string{}, list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return "old." + Ident(p.Old) }))
-	for _, c := range cols {
+func (s syncText) rowsFresh() string {
+	m := s.Migration
+	from, where := s.oldRows()
+	values := []string{list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return "old." + Ident(p.Old) })}
+	for _, c := range m.UpColumns() {
 		values = append(values, "u."+Ident(c))
 	}
-	return fmt.Sprintf("WITH %s INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s AND %s",
-		m.takeKeys(), QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), where, guard)
+	condition := where + " AND " + s.guard()
+	if s.One {
+		// The key may be that of an earlier statement of the transaction.
+		condition += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s t WHERE %s)", QName(m.Rule.New.Table),
+			m.onParents("t", func(i int) string { return "old." + Ident(m.Key[i].Name) }))
+	}
+	return s.statement(fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s",
+		QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), condition))
 }
 
 // castUp lists up's columns, read from alias, as the new table's types.

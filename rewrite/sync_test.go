@@ -179,7 +179,7 @@ func TestSyncTouchesNothingThatIsRight(t *testing.T) {
 	run(t, conn, p, `UPDATE orders SET items = items || '[]' WHERE id = 1`)
 	for _, m := range p.Migrations() {
 		run(t, conn, p, "SELECT 1")
-		pgtest.Exec(t, dsn, fmt.Sprintf("SELECT set_config('%s', ',1', false); %s", m.Key[0].Setting, m.Sync))
+		pgtest.Exec(t, dsn, fmt.Sprintf("SELECT set_config('%s', ',1', false); %s", m.Key[0].Setting, m.Sync(rewrite.Variant{})))
 	}
 	if after := versions(); after != before {
 		t.Errorf("rows were written: xmin %s -> %s", before, after)
@@ -251,5 +251,41 @@ WHERE have IS DISTINCT FROM words`)
 	plan := p.Plan([]byte("UPDATE doc SET words = '{elevenchars}' WHERE tenant = 'a,b'"), rewrite.Env{})
 	if _, err := conn.PgConn().Exec(context.Background(), plan.Simple(rewrite.InFull).Text).ReadAll(); err == nil || !strings.Contains(err.Error(), "22001") {
 		t.Errorf("a value that does not fit the new column gave %v, want 22001", err)
+	}
+}
+
+func TestAStatementThatTouchesNoRowLeavesTheLastKeyAlone(t *testing.T) {
+	dsn := pgtest.Database(t)
+	pgtest.Canon(t, dsn, 0)
+	p := compiled(t, dsn, pgtest.CanonRules("dualwrite"))
+	conn := pgtest.Connect(t, dsn)
+	for _, level := range []string{"READ COMMITTED", "SERIALIZABLE"} {
+		pgtest.Exec(t, dsn, "TRUNCATE orders CASCADE")
+		run(t, conn, p, "BEGIN ISOLATION LEVEL "+level)
+		write := func(sql string) {
+			t.Helper()
+			plan := p.Plan([]byte(sql), rewrite.Env{})
+			if _, err := conn.PgConn().Exec(context.Background(), plan.Simple(rewrite.InFull|rewrite.FixedSnapshots).Text).ReadAll(); err != nil {
+				t.Fatal(err)
+			}
+			if level == "READ COMMITTED" {
+				if _, err := conn.PgConn().Exec(context.Background(), plan.Simple(rewrite.InFull).Text).ReadAll(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		run(t, conn, p, `SET LOCAL client_min_messages = warning`)
+		write(`INSERT INTO orders (id, items) VALUES (1, '[{"sku":"a"}]') ON CONFLICT DO NOTHING`)
+		write(`INSERT INTO orders (id, items) VALUES (1, '[{"sku":"b"}]') ON CONFLICT DO NOTHING`)
+		write(`UPDATE orders SET items = '[]' WHERE id = 7`)
+		run(t, conn, p, "SAVEPOINT s")
+		write(`INSERT INTO orders (id, items) VALUES (2, '[{"sku":"c"}]') ON CONFLICT DO NOTHING`)
+		run(t, conn, p, "ROLLBACK TO s")
+		write(`UPDATE orders SET items = '[]' WHERE id = 7`)
+		run(t, conn, p, "COMMIT")
+		if _, skus := children(t, conn); !slices.Equal(skus, []string{"a"}) {
+			t.Errorf("%s: order_items has %v, want a", level, skus)
+		}
+		pgtest.Agree(t, dsn)
 	}
 }

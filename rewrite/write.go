@@ -22,16 +22,15 @@ func (wr *write) clause() string {
 }
 
 // sync notes that the keys of the write have to be synced for m.
-func (w *planning) sync(wr *write, m *Migration, row string, fresh bool) {
+func (w *planning) sync(wr *write, m *Migration, row string, v Variant) {
 	if wr.record != "" {
 		wr.record += " OR "
 	}
-	wr.record += m.Record(row)
-	if t := w.touched[m]; t != nil {
-		t.fresh = t.fresh && fresh
-	} else {
-		w.touched[m] = &touch{fresh: fresh}
+	wr.record += m.Record(row, v.One)
+	if before, ok := w.touched[m]; ok {
+		v.Fresh = v.Fresh && before.Fresh
 	}
+	w.touched[m] = v
 	w.concern(m)
 }
 

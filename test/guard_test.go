@@ -112,12 +112,13 @@ func skus(t *testing.T, dsn string) string {
 // unguarded is the sync of m with true in place of its guard.
 func unguarded(t *testing.T, m *rewrite.Migration) string {
 	t.Helper()
+	sync := m.Sync(rewrite.Variant{Fixed: true})
 	const open, shut = "CASE WHEN ", " END"
-	at := strings.Index(m.Fixed, "transaction_isolation")
+	at := strings.Index(sync, "transaction_isolation")
 	if at < 0 {
 		t.Fatal("the sync of order-items has no guard")
 	}
-	from := strings.LastIndex(m.Fixed[:at], open)
-	to := at + strings.Index(m.Fixed[at:], shut) + len(shut)
-	return m.Fixed[:from] + "true" + m.Fixed[to:]
+	from := strings.LastIndex(sync[:at], open)
+	to := at + strings.Index(sync[at:], shut) + len(shut)
+	return sync[:from] + "true" + sync[to:]
 }
