@@ -22,7 +22,7 @@ func TestEachProblemNamesPlaceReasonAndWayOut(t *testing.T) {
 		{"unreadable certificate", "control: " + dsn + "?sslmode=verify-full&sslrootcert=/nowhere/ca.pem", nil, `FILE:1:10: control: a file that it names cannot be read: /nowhere/ca.pem: no such file or directory (the text is not shown, it may hold a password)`},
 		{"unknown key", c + "lissten: a:1", nil, `FILE:2:1: unknown key lissten (did you mean listen?)`},
 		{"unknown nested key", c + "admin: {listne: a:1}", nil, `FILE:2:9: unknown key admin.listne (did you mean admin.listen?)`},
-		{"unknown section", c + "limit: {login_timeout: 1s}", nil, `FILE:2:1: unknown key limit (allowed: listen, upstream, control, rules, admin.listen, log.level, log.format, limits.login_timeout, limits.max_statement_bytes, limits.max_sessions, catalog_poll, drain)`},
+		{"unknown section", c + "limit: {login_timeout: 1s}", nil, `FILE:2:1: unknown key limit (allowed: listen, upstream, control, rules, admin.listen, log.level, log.format, limits.login_timeout, limits.max_statement_bytes, limits.threads, limits.max_sessions, catalog_poll, drain)`},
 		{"case matters", c + "Listen: a:1", nil, `FILE:2:1: unknown key Listen (did you mean listen?)`},
 		{"dotted key", c + "admin.listen: a:1", nil, `FILE:2:1: unknown key admin.listen (the parts of a key are written below one another: admin: listen)`},
 		{"key twice", c + "listen: a:1\nlisten: a:1", nil, `FILE:3:1: listen is given twice (remove one)`},

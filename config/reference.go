@@ -82,6 +82,7 @@ log: {level: info, format: json}
 limits:
   login_timeout: 60s
   max_statement_bytes: 4MiB
+  threads: 0
   max_sessions: 0
 catalog_poll: 2s
 drain: 30s

@@ -49,6 +49,7 @@ type Log struct {
 type Limits struct {
 	LoginTimeout      time.Duration `key:"limits.login_timeout" default:"60s" kind:"positive" doc:"How long a client may take from connecting to being logged in."`
 	MaxStatementBytes int           `key:"limits.max_statement_bytes" default:"4MiB" kind:"bytes" doc:"The longest statement that is parsed. A longer one that might touch a migrating table is refused."`
+	Threads           int           `key:"limits.threads" default:"0" kind:"count" doc:"How many threads serve the sessions. 0 means half of the processors, at least one, or what the environment variable GOMAXPROCS says: next to Postgres, fewer threads cost less than they bring."`
 	MaxSessions       int           `key:"limits.max_sessions" default:"0" kind:"count" doc:"The most sessions at once. 0 means no limit."`
 }
 

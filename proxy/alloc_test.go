@@ -8,12 +8,18 @@ import (
 // traffic that no migration is about, once it is warm.
 func TestNothingIsAllocatedPerForwardedFrame(t *testing.T) {
 	for name, traffic := range map[string][2]string{
-		"prepared": {"Bind '' s 1 | Describe P '' | Execute '' 0 | Sync",
-			"BindComplete | RowDescription a b | DataRow 1 x | DataRow 2 y | CommandComplete SELECT 2 | ReadyForQuery I"},
-		"named portal": {"Bind p s 1 | Execute p 10 | Close P p | Sync",
-			"BindComplete | DataRow 1 x | PortalSuspended | CloseComplete | ReadyForQuery T"},
-		"unnamed statement": {"Parse '' SELECT $1 | Bind '' '' 1 | Execute '' 0 | Sync",
-			"ParseComplete | BindComplete | DataRow 1 | CommandComplete SELECT 1 | ReadyForQuery I"},
+		"prepared": {
+			"Bind '' s 1 | Describe P '' | Execute '' 0 | Sync",
+			"BindComplete | RowDescription a b | DataRow 1 x | DataRow 2 y | CommandComplete SELECT 2 | ReadyForQuery I",
+		},
+		"named portal": {
+			"Bind p s 1 | Execute p 10 | Close P p | Sync",
+			"BindComplete | DataRow 1 x | PortalSuspended | CloseComplete | ReadyForQuery T",
+		},
+		"unnamed statement": {
+			"Parse '' SELECT $1 | Bind '' '' 1 | Execute '' 0 | Sync",
+			"ParseComplete | BindComplete | DataRow 1 | CommandComplete SELECT 1 | ReadyForQuery I",
+		},
 		"simple": {"Query SELECT * FROM staging", "RowDescription a | DataRow 1 | CommandComplete SELECT 1 | ReadyForQuery I"},
 		"copy":   {"Query COPY t FROM STDIN", "CopyOut | CopyData x | CopyDone | CommandComplete COPY 1 | ReadyForQuery I"},
 	} {

@@ -35,6 +35,7 @@ import (
 // before it has answered the last either.
 type core struct {
 	current func() *rewrite.Planner // the rules that are in force now
+	changed func()                  // DDL has taken effect; may be nil
 	limits  coreLimits
 	metrics *Metrics
 
@@ -52,6 +53,9 @@ type core struct {
 	env     rewrite.Env
 	// fixed: transactions of the session may have a fixed snapshot.
 	fixed bool
+	// prepares counts the texts that may have set env.SQLPrepared.
+	prepares uint64
+	ddl      bool // DDL was executed in the transaction
 
 	statements statements        // named ones of the client
 	unnamed    statement         // its plan is nil when there is none

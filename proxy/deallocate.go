@@ -44,11 +44,15 @@ func deallocated(text []byte) string {
 	return strings.ToLower(name)
 }
 
-// noteTag follows what completions say of prepared statements. Those that were
-// sent behind the command are not concerned.
+// noteTag follows what completions say of prepared statements, and of DDL.
+// Statements that were sent behind the command are not concerned.
 func (c *core) noteTag(frame []byte, d *detail) {
+	c.ddl = c.ddl || definesSchema(frame[headerSize:])
 	switch string(frame[headerSize:]) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
+		if d == nil || !d.drops.some || d.prepares == c.prepares {
+			c.env.SQLPrepared = false
+		}
 		n := c.statements.pushed
 		if d != nil && d.drops.some {
 			n = d.pushed
@@ -59,4 +63,14 @@ func (c *core) noteTag(frame []byte, d *detail) {
 			c.statements.forget(d.drops.name, d.pushed)
 		}
 	}
+}
+
+// definesSchema reports whether a command tag is that of DDL.
+func definesSchema(tag []byte) bool {
+	for _, verb := range []string{"ALTER ", "CREATE ", "DROP "} {
+		if bytes.HasPrefix(tag, []byte(verb)) {
+			return true
+		}
+	}
+	return false
 }

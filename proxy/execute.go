@@ -28,7 +28,7 @@ func (c *core) executed(text []byte, mention rewrite.Mention) *rewrite.Plan {
 				Hint:   "execute it through the protocol, as it was prepared", Offset: -1,
 			},
 		}
-		c.metrics.planned(plan)
+		c.metrics.planned(plan, rewrite.Unmentioned)
 		return plan
 	}
 	return nil

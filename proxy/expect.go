@@ -49,8 +49,10 @@ type detail struct {
 	anew    *statement         // the statement that the message prepares anew
 	drops   dropping           // what the text may drop of the first pushed statements
 	pushed  uint64
-	undo    func(*core) // runs when the message failed or was skipped
-	done    func(*core) // runs when the answer says that it succeeded
+	// prepares, with drops: how many texts before it may have prepared writes by SQL
+	prepares uint64
+	undo     func(*core) // runs when the message failed or was skipped
+	done     func(*core) // runs when the answer says that it succeeded
 }
 
 // settle notes that the message succeeded.

@@ -162,7 +162,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()
-		d = &detail{drops: p.drops, pushed: c.statements.pushed}
+		d = &detail{drops: p.drops, pushed: c.statements.pushed, prepares: c.prepares}
 	}
 	st := p.rewritten()
 	if st == nil {

@@ -35,7 +35,7 @@ func appendFrame(dst []byte, kind byte, body func([]byte) []byte) []byte {
 	at := len(dst)
 	dst = append(dst, kind, 0, 0, 0, 0)
 	dst = body(dst)
-	binary.BigEndian.PutUint32(dst[at+1:], uint32(len(dst)-at-1)) //nolint:gosec // frames are far below 4 GiB
+	binary.BigEndian.PutUint32(dst[at+1:], uint32(len(dst)-at-1))
 	return dst
 }
 

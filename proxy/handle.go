@@ -14,7 +14,7 @@ import (
 // handle serves one client connection from accept to close. It owns conn.
 func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	defer s.running.Done()
-	defer conn.Close() //nolint:errcheck // the session is over
+	defer conn.Close()
 	defer s.recovered()
 	_ = conn.SetDeadline(time.Now().Add(s.opts.LoginTimeout))
 	first, err := readStartup(conn)
@@ -64,7 +64,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		s.refuse(conn, fatal(codeUnreachable, "pgjanus could not connect to Postgres", "Is the server at the upstream address running?"))
 		return
 	}
-	defer upstream.Close() //nolint:errcheck // the session is over
+	defer upstream.Close()
 
 	sess := &session{id: s.ids.Add(1), server: s, client: conn, upstream: upstream, ended: make(chan struct{})}
 	kind := "proxied"
@@ -72,6 +72,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		kind = "passthrough"
 	} else {
 		sess.core = newCore(s.planner.Load, coreLimits{statement: s.opts.MaxStatement, login: maxLoginMessage}, s.opts.Metrics)
+		sess.core.changed = s.opts.CatalogChanged
 		sess.core.mentions(first.raw) // options may ask for an isolation level
 	}
 	if !s.add(sess) {
@@ -112,7 +113,7 @@ func (s *Server) cancel(ctx context.Context, conn net.Conn, first *startup) {
 		s.opts.Log.Error("connecting to Postgres for a cancel request failed", zap.Error(err))
 		return
 	}
-	defer upstream.Close() //nolint:errcheck // nothing is left to lose
+	defer upstream.Close()
 	_ = upstream.SetDeadline(time.Now().Add(cancelTimeout))
 	if _, err := upstream.Write(first.raw); err == nil {
 		_, _ = io.Copy(io.Discard, upstream)

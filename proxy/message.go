@@ -72,7 +72,7 @@ func resultFormats(body []byte) (int, error) {
 		if len(rest) < 4 {
 			return 0, errProtocol
 		}
-		size := int(int32(binary.BigEndian.Uint32(rest))) //nolint:gosec // -1 is NULL
+		size := int(int32(binary.BigEndian.Uint32(rest)))
 		rest = rest[4:]
 		if size > len(rest) {
 			return 0, errProtocol

@@ -24,6 +24,8 @@ type Metrics struct {
 	passed     prometheus.Counter // of statements: what no migration is about
 	fromClient prometheus.Counter
 	fromServer prometheus.Counter
+
+	cacheHits, cacheMisses prometheus.Counter
 }
 
 // NewMetrics registers the proxy's metrics.
@@ -53,14 +55,24 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "pgjanus_session_panics_total", Help: "Sessions that a bug of pgjanus has ended."}),
 	}
 	reg.MustRegister(m.sessions, m.sessionsTotal, m.statements, m.parseFailures, m.syncSeconds, m.fanoutErrors, m.bytes, m.cancels, m.panics)
+	planCache := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "pgjanus_plan_cache_total", Help: "Texts that may concern a migration, by whether their plan was known (hit, miss).",
+	}, []string{"result"})
+	reg.MustRegister(planCache)
+	m.cacheHits, m.cacheMisses = planCache.WithLabelValues("hit"), planCache.WithLabelValues("miss")
 	m.passed = m.statements.WithLabelValues(rewrite.Pass.String(), "other", "")
 	m.fromClient = m.bytes.WithLabelValues("client")
 	m.fromServer = m.bytes.WithLabelValues("server")
 	return m
 }
 
-// planned counts the statements of a plan.
-func (m *Metrics) planned(p *rewrite.Plan) {
+// planned counts the statements of a plan, and where it came from.
+func (m *Metrics) planned(p *rewrite.Plan, source rewrite.Source) {
+	if source == rewrite.FromCache {
+		m.cacheHits.Inc()
+	} else if source == rewrite.Planned {
+		m.cacheMisses.Inc()
+	}
 	if len(p.Statements) == 0 {
 		m.passed.Inc()
 		return

@@ -47,11 +47,15 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 		messages string
 	}{
 		"the first of two batches fails": {
-			{1, insert}, {2, "Bind '' s 1 | Execute '' 0 | Sync | Bind '' s 2 | Execute '' 0 | Sync"},
+			{1, insert},
+			{2, "Bind '' s 1 | Execute '' 0 | Sync | Bind '' s 2 | Execute '' 0 | Sync"},
 			{2, "Bind '' s 2 | Execute '' 0 | Sync | Bind '' s 3 | Execute '' 0 | Sync"},
 		},
 		"a new sync is needed in two batches": {
-			{1, insert}, {1, "Bind '' s 1 | Execute '' 0 | Sync"}, {1, "Query DISCARD ALL"}, {1, insert},
+			{1, insert},
+			{1, "Bind '' s 1 | Execute '' 0 | Sync"},
+			{1, "Query DISCARD ALL"},
+			{1, insert},
 			{2, "Bind '' s 1 | Execute '' 0 | Sync | Bind '' s 2 | Execute '' 0 | Sync"},
 		},
 		"COPY behind a write": {
@@ -63,7 +67,8 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 		"COPY in a Query with a Sync in it": {{1, "Query COPY t FROM STDIN | CopyData 1 | Sync | CopyDone"}},
 		"bad data": {
 			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | CopyData bad | CopyDone | Sync"},
-			{1, "Query COPY t FROM STDIN | CopyData bad | CopyDone"}, {1, "Query COPY t FROM STDIN | CopyFail no"},
+			{1, "Query COPY t FROM STDIN | CopyData bad | CopyDone"},
+			{1, "Query COPY t FROM STDIN | CopyFail no"},
 		},
 		"a statement trigger stops COPY, Sync sent early": {
 			{1, "Query CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END'; CREATE TRIGGER no BEFORE INSERT ON t FOR STATEMENT EXECUTE FUNCTION no()"},
@@ -82,11 +87,16 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{2, "Sync | Sync"}, {1, "Bind '' nosuch | Execute '' 0 | Close S nosuch | Sync"}, {1, "Close S nosuch | Close P nosuch | Sync"},
 		},
 		"max rows": {
-			{1, "Query BEGIN"}, {1, "Parse '' INSERT INTO orders (items) SELECT '[]' FROM generate_series(1, 3) RETURNING note | Bind p '' | Execute p 2 | Sync"},
-			{1, "Execute p 2 | Sync"}, {1, "Query COMMIT"},
+			{1, "Query BEGIN"},
+			{1, "Parse '' INSERT INTO orders (items) SELECT '[]' FROM generate_series(1, 3) RETURNING note | Bind p '' | Execute p 2 | Sync"},
+			{1, "Execute p 2 | Sync"},
+			{1, "Query COMMIT"},
 		},
 		"a failed transaction": {
-			{1, "Query BEGIN"}, {1, "Query SELECT 1/0"}, {1, "Query UPDATE orders SET items = '[]'"}, {1, "Query ROLLBACK"},
+			{1, "Query BEGIN"},
+			{1, "Query SELECT 1/0"},
+			{1, "Query UPDATE orders SET items = '[]'"},
+			{1, "Query ROLLBACK"},
 			{1, "Query UPDATE orders SET items = '[]'"},
 		},
 		"empty": {{1, "Query "}, {1, "Parse '' -- ping | Bind '' '' | Describe P '' | Execute '' 0 | Sync"}},

@@ -30,9 +30,12 @@ type Options struct {
 	MaxSessions int
 	// Drain is how long Serve waits at its end for sessions to get between two
 	// transactions.
-	Drain   time.Duration
-	Log     *zap.Logger
-	Metrics *Metrics
+	Drain time.Duration
+	// CatalogChanged, if set, is called when DDL of a session has taken effect.
+	// It must not block.
+	CatalogChanged func()
+	Log            *zap.Logger
+	Metrics        *Metrics
 }
 
 // Server accepts client connections and opens one server connection for each.

@@ -183,7 +183,7 @@ func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) 
 		return true, errProtocol
 	}
 	out.build(func(dst []byte) []byte {
-		dst = binary.BigEndian.AppendUint32(append(dst, 'D'), uint32(size-1-column)) //nolint:gosec // checked by frameSize
+		dst = binary.BigEndian.AppendUint32(append(dst, 'D'), uint32(size-1-column))
 		return binary.BigEndian.AppendUint16(dst, columns-1)
 	})
 	// What is there of the header was dealt with; the rest of the row follows it.
@@ -311,6 +311,12 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	}
 	if e := c.pop(); !e.swallow {
 		out.forward(from, to)
+	}
+	if c.status == 'I' && c.ddl {
+		c.ddl = false
+		if c.changed != nil {
+			c.changed()
+		}
 	}
 	if c.status == 'I' && c.queue.len() == 0 && !c.batched && c.portals != nil {
 		c.portals = nil // portals end with their transaction

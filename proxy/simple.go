@@ -18,7 +18,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	mention := c.mentions(text)
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
-		e.detail = &detail{drops: drops, pushed: c.statements.pushed}
+		e.detail = &detail{drops: drops, pushed: c.statements.pushed, prepares: c.prepares}
 	}
 	plan := c.executed(text, mention)
 	if plan == nil {
@@ -114,10 +114,11 @@ func (c *core) planTyped(text, types []byte) *rewrite.Plan {
 func (c *core) plan(text []byte) *rewrite.Plan { return c.planIn(text, c.env) }
 
 func (c *core) planIn(text []byte, env rewrite.Env) *rewrite.Plan {
-	plan := c.planner.Plan(text, env)
+	plan, source := c.planner.PlanFrom(text, env)
 	if plan.PreparesWrite {
 		c.env.SQLPrepared = true
+		c.prepares++
 	}
-	c.metrics.planned(plan)
+	c.metrics.planned(plan, source)
 	return plan
 }

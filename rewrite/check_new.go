@@ -38,8 +38,9 @@ func (c *check) newColumns(m *Migration) {
 // newTable checks the other table of a rows migration.
 func (c *check) newTable(m *Migration) {
 	r := c.rule
-	if len(m.New.Key) == 0 {
-		c.fail(r.New.Pos, "add one; its order is the order of the rows", "table %s has no primary key", m.New.Name)
+	if !ascends(m.New) {
+		c.fail(r.New.Pos, "add an id column that is bigserial, or bigint GENERATED .. AS IDENTITY, and make it the primary key",
+			"the primary key of %s is not one integer column with a sequence, whose order could be the order of the rows", m.New.Name)
 	}
 	given := map[string]bool{}
 	for i, p := range r.New.Parents {
@@ -75,6 +76,16 @@ func (c *check) newTable(m *Migration) {
 			parentColumns(r.New.Parents, true), m.Old.Name, parentColumns(r.New.Parents, false)),
 			"%s has no foreign key to %s with ON DELETE CASCADE, so deleted rows would stay in the new shape", m.New.Name, m.Old.Name)
 	}
+}
+
+// ascends reports whether the primary key of t is a number that grows from row
+// to row.
+func ascends(t *catalog.Table) bool {
+	if len(t.Key) != 1 {
+		return false
+	}
+	col := t.Column(t.Key[0])
+	return has([]string{"smallint", "integer", "bigint"}, col.Type) && (col.Identity != 0 || strings.HasPrefix(col.Default, "nextval("))
 }
 
 // padded refuses types that change a value without an error when it does not

@@ -204,7 +204,7 @@ func where(n node, stmt *pg_query.Node) string {
 	if _, ok := n.(*pg_query.MergeStmt); ok {
 		return "MERGE"
 	}
-	return "a write inside " + kindOf(stmt)
+	return "a write inside " + statementName(stmt)
 }
 
 // span returns the tokens [from, to) of a statement.

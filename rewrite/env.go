@@ -26,34 +26,49 @@ func LooseType(oid uint32) bool { return oid == 700 || oid == 701 || oid == 1042
 // Mentions says what text might be about. It does not allocate.
 func (p *Planner) Mentions(text []byte) Mention { return p.mentions.in(text) }
 
+// Source says where a plan came from.
+type Source int
+
+const (
+	// Unmentioned means: no parsing was needed to tell.
+	Unmentioned Source = iota
+	// FromCache means: the same text was planned before.
+	FromCache
+	// Planned means: the text was parsed.
+	Planned
+)
+
 // Plan returns the plan of a text. text is not kept.
 func (p *Planner) Plan(text []byte, env Env) *Plan {
+	plan, _ := p.PlanFrom(text, env)
+	return plan
+}
+
+// PlanFrom is Plan that also says where the plan came from.
+func (p *Planner) PlanFrom(text []byte, env Env) (*Plan, Source) {
 	mention := p.mentions.in(text)
 	if env.SQLPrepared && p.active && mention&MentionsExecute != 0 {
 		return p.refuse(string(text), &Refusal{
 			Reason: "this session has statements that were prepared with PREPARE before the phase changed, and what EXECUTE would run cannot be rewritten",
-			Hint:   "run DEALLOCATE ALL and PREPARE again, or prepare statements through the protocol", Offset: -1,
-		})
+			Hint:   "run DEALLOCATE ALL, and prepare statements that write to migrating tables through the protocol", Offset: -1,
+		}), Unmentioned
 	}
 	if mention&MentionsRelation == 0 {
-		return passPlan
+		return passPlan, Unmentioned
 	}
 	if refusal := p.unreadable(text, env); refusal != nil {
-		return p.refuse(string(text), refusal)
+		return p.refuse(string(text), refusal), Unmentioned
 	}
 	if env.LooseTypes {
-		return p.plan(string(text), env) // rare enough to stay out of the cache
+		return p.plan(string(text), env), Planned // rare enough to stay out of the cache
 	}
 	if plan := p.cache.get(text); plan != nil {
-		return plan
+		return plan, FromCache
 	}
 	plan := p.plan(string(text), env)
 	p.cache.put(plan)
-	return plan
+	return plan, Planned
 }
-
-// Cached reports whether the plan of text is known, for metrics and tests.
-func (p *Planner) Cached(text []byte) bool { return p.cache.get(text) != nil }
 
 var passPlan = &Plan{Outcome: Pass}
 

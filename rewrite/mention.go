@@ -8,15 +8,15 @@ import (
 type Mention uint8
 
 const (
-	// MentionsRelation: a name that belongs to a migration may occur.
+	// MentionsRelation means: a name that belongs to a migration may occur.
 	MentionsRelation Mention = 1 << iota
-	// MentionsDeallocate: DEALLOCATE or DISCARD may occur, which drop prepared
+	// MentionsDeallocate means: DEALLOCATE or DISCARD may occur, which drop prepared
 	// statements.
 	MentionsDeallocate
-	// MentionsExecute: EXECUTE may occur, which runs a statement that was
+	// MentionsExecute means: EXECUTE may occur, which runs a statement that was
 	// prepared by SQL.
 	MentionsExecute
-	// MentionsIsolation: ISOLATION may occur, as in every text that asks for
+	// MentionsIsolation means: ISOLATION may occur, as in every text that asks for
 	// another isolation level.
 	MentionsIsolation
 )
@@ -58,12 +58,18 @@ func (m *mentions) in(text []byte) Mention {
 		}
 		rest := text[i:]
 		for _, w := range m.words {
-			if found&w.is == 0 && hasPrefixFold(rest, w.text) {
+			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is == MentionsExecute && continues(rest[len(w.text):])) {
 				found |= w.is
 			}
 		}
 	}
 	return found
+}
+
+// continues reports whether an identifier goes on at rest, as in executed_at.
+func continues(rest []byte) bool {
+	return len(rest) > 0 && (rest[0] == '_' || rest[0] == '$' || rest[0] >= 0x80 ||
+		rest[0] >= '0' && rest[0] <= '9' || lower(rest[0]) >= 'a' && lower(rest[0]) <= 'z')
 }
 
 // hasPrefixFold reports whether text begins with the lower-case prefix.

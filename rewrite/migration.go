@@ -102,8 +102,6 @@ func (m *Migration) lossy() bool {
 	return len(m.down) > 0
 }
 
-func (m *Migration) setting(column int) string { return m.Key[column].Setting }
-
 func settingName(migration string, column int) string {
 	return "pgjanus.k_" + strings.ReplaceAll(migration, "-", "_") + "_" + string(rune('1'+column))
 }

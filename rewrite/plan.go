@@ -10,11 +10,11 @@ import (
 type Outcome int
 
 const (
-	// Pass: forwarded byte for byte.
+	// Pass means: forwarded byte for byte.
 	Pass Outcome = iota
-	// Rewrite: edited, and followed by the syncs of the plan.
+	// Rewrite means: edited, and followed by the syncs of the plan.
 	Rewrite
-	// Refuse: not executed; the client gets SQLSTATE 0A000 and the way out.
+	// Refuse means: not executed; the client gets SQLSTATE 0A000 and the way out.
 	Refuse
 )
 
@@ -166,9 +166,9 @@ func (p *Plan) finish(es edits) {
 type SyncForm int
 
 const (
-	// InFull: as their SQL; else as EXECUTE of the name they are prepared under.
+	// InFull means: as their SQL; else as EXECUTE of the name they are prepared under.
 	InFull SyncForm = 1 << iota
-	// FixedSnapshots: in the variant for every isolation level.
+	// FixedSnapshots means: in the variant for every isolation level.
 	FixedSnapshots
 )
 

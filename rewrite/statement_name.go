@@ -6,13 +6,24 @@ import (
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
 
-// statementName turns the parser's name of a statement (CreateTrigStmt) into
-// words for a message (CREATE TRIG).
+// spelled has the statements whose name in the parser is not their command.
+var spelled = map[string]string{
+	"Create": "CREATE TABLE", "CreateTableAs": "CREATE TABLE AS", "View": "CREATE VIEW", "Rule": "CREATE RULE", "CreateTrig": "CREATE TRIGGER",
+	"CreateSeq": "CREATE SEQUENCE", "RefreshMatView": "REFRESH MATERIALIZED VIEW", "AlterObjectSchema": "ALTER .. SET SCHEMA",
+	"AlterOwner": "ALTER .. OWNER", "Rename": "ALTER .. RENAME", "CreatePolicy": "CREATE POLICY", "AlterPolicy": "ALTER POLICY",
+}
+
+// statementName is the command of a statement, for messages: what the parser
+// calls it, in words.
 func statementName(stmt *pg_query.Node) string {
-	name := "statement"
 	fields := stmt.ProtoReflect()
-	if set := fields.WhichOneof(fields.Descriptor().Oneofs().Get(0)); set != nil {
-		name = strings.TrimSuffix(strings.TrimSuffix(string(set.Message().Name()), "Stmt"), "Statement")
+	set := fields.WhichOneof(fields.Descriptor().Oneofs().Get(0))
+	if set == nil {
+		return "the statement"
+	}
+	name := strings.TrimSuffix(string(set.Message().Name()), "Stmt")
+	if command := spelled[name]; command != "" {
+		return command
 	}
 	var b strings.Builder
 	for i, r := range name {

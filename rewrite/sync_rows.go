@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -157,9 +156,4 @@ func (m *Migration) parentsThen(key func(i int) string, columns int, alias strin
 		values = append(values, fmt.Sprintf("%s.c%d", alias, i))
 	}
 	return strings.Join(values, ", ")
-}
-
-// newRelation reports whether name is the new table.
-func (m *Migration) newRelation(name catalog.Name) bool {
-	return m.Rule.Kind == rules.Rows && name == catalogName(m.Rule.New.Table)
 }

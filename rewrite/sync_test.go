@@ -95,7 +95,7 @@ func TestSyncKeepsOrderAndTheIdentityOfRowsThatDidNotChange(t *testing.T) {
 	p := compiled(t, dsn, pgtest.CanonRules("dualwrite"))
 	conn := pgtest.Connect(t, dsn)
 	run(t, conn, p, "INSERT INTO orders (id) VALUES (1)")
-	seed := uint64(os.Getpid()) //nolint:gosec // printed, to repeat a failure
+	seed := uint64(os.Getpid())
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	var before []string
 	var beforeIDs []int64

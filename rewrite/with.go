@@ -35,8 +35,10 @@ func (w *planning) with(clause *pg_query.WithClause, stmt *pg_query.Node) error 
 		}
 		if len(wr.returning) == 0 {
 			if refers(stmt, cte.Ctename) {
-				return &Refusal{Migration: wr.rel.migration(), Offset: int(cte.Location),
-					Reason: fmt.Sprintf("WITH query %q does not have a RETURNING clause", cte.Ctename), Hint: "add one"}
+				return &Refusal{
+					Migration: wr.rel.migration(), Offset: int(cte.Location),
+					Reason: fmt.Sprintf("WITH query %q does not have a RETURNING clause", cte.Ctename), Hint: "add one",
+				}
 			}
 			w.edits.insert(w.tokens[end-1].end, wr.clause())
 			continue

@@ -47,7 +47,11 @@ type backfillReport struct {
 
 func (r *backfillReport) text(w io.Writer) {
 	how := ""
-	if r.Resumed {
+	switch {
+	case r.Resumed && r.Batches == 0:
+		_, _ = fmt.Fprintf(w, "%s: complete already, %s were filled; --restart fills again\n", r.Migration, count(int(r.Filled), "row"))
+		return
+	case r.Resumed:
 		how = ", resumed"
 	}
 	_, _ = fmt.Fprintf(w, "%s: %s filled in %.1f s%s\n", r.Migration, count(int(r.Filled), "row"), r.Seconds, how)

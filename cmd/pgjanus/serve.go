@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,6 +21,7 @@ import (
 	"github.com/pgjanus/pgjanus/config"
 	"github.com/pgjanus/pgjanus/internal/live"
 	"github.com/pgjanus/pgjanus/proxy"
+	"github.com/pgjanus/pgjanus/rewrite"
 )
 
 func newServeCommand(g *global) *cobra.Command {
@@ -53,6 +55,7 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	if err != nil {
 		return fmt.Errorf("reading the setting control: %w", err)
 	}
+	useThreads(settings.Limits.Threads)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -70,23 +73,25 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	}
 	defer func() { _ = operators.Close() }()
 
-	server := proxy.New(proxy.Options{
-		Upstream:     settings.Upstream,
-		Database:     control.Database,
-		LoginTimeout: settings.Limits.LoginTimeout,
-		MaxStatement: settings.Limits.MaxStatementBytes,
-		MaxSessions:  settings.Limits.MaxSessions,
-		Drain:        settings.Drain,
-		Log:          log,
-		Metrics:      proxy.NewMetrics(registry),
-	})
+	var server *proxy.Server
 	rules := live.New(live.Options{
 		RulesFile:   settings.Rules,
 		Control:     settings.Control,
 		CatalogPoll: settings.CatalogPoll,
-		Use:         server.Use,
+		Use:         func(p *rewrite.Planner) { server.Use(p) },
 		Log:         log,
 		Metrics:     live.NewMetrics(registry),
+	})
+	server = proxy.New(proxy.Options{
+		Upstream:       settings.Upstream,
+		Database:       control.Database,
+		LoginTimeout:   settings.Limits.LoginTimeout,
+		MaxStatement:   settings.Limits.MaxStatementBytes,
+		MaxSessions:    settings.Limits.MaxSessions,
+		Drain:          settings.Drain,
+		CatalogChanged: rules.CatalogChanged,
+		Log:            log,
+		Metrics:        proxy.NewMetrics(registry),
 	})
 	web := admin.New(admin.Options{
 		Version:  version(),
@@ -133,6 +138,16 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	err = errors.Join(err, group.Wait())
 	log.Info("stopped", zap.Error(err))
 	return err
+}
+
+// useThreads sets how many threads run Go code at once; see limits.threads.
+func useThreads(n int) {
+	if n == 0 && os.Getenv("GOMAXPROCS") == "" {
+		n = max(1, runtime.NumCPU()/2)
+	}
+	if n > 0 {
+		runtime.GOMAXPROCS(n)
+	}
 }
 
 // reloader adapts Reload to the admin API.
