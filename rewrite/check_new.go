@@ -67,7 +67,7 @@ func (c *check) newTable(m *Migration) {
 		given[name] = true
 	}
 	for _, col := range m.New.Columns {
-		if !given[col.Name] && col.NotNull && col.Default == "" && col.Identity == 0 && col.Generated == 0 {
+		if !given[col.Name] && !has(m.New.Key, col.Name) && col.NotNull && col.Default == "" && col.Identity == 0 && col.Generated == 0 {
 			c.fail(r.New.Pos, "give it a default, or let up yield it", "column %s of %s is NOT NULL, has no default, and up does not yield it", col.Name, m.New.Name)
 		}
 	}

@@ -187,7 +187,22 @@ func (w *planning) constant(n *pg_query.Node) (string, bool) {
 	return "", false
 }
 
-func cast(value string, c *catalog.Column) string { return "(" + value + ")::" + c.Type }
+func cast(value string, c *catalog.Column) string { return "(" + value + ")::" + typeName(c.Type) }
+
+// typeName qualifies the printed name of a built-in type that is not a keyword,
+// so that it means the same under every search_path. Others print qualified.
+func typeName(printed string) string {
+	switch printed {
+	case "bigint", "integer", "smallint", "boolean", "real", "numeric", "interval", "bit", "character":
+		return printed
+	}
+	for _, c := range []byte(printed) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return printed
+		}
+	}
+	return "pg_catalog." + printed
+}
 
 // defaultValue returns the default of a column if it is a constant.
 func defaultValue(c *catalog.Column) (string, bool) {
@@ -195,7 +210,7 @@ func defaultValue(c *catalog.Column) (string, bool) {
 		return "NULL", false
 	}
 	if c.Default == "" {
-		return "(NULL)::" + c.Type, true
+		return "(NULL)::" + typeName(c.Type), true
 	}
-	return "(" + c.Default + ")::" + c.Type, true
+	return "(" + c.Default + ")::" + typeName(c.Type), true
 }
