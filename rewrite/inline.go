@@ -11,8 +11,8 @@ import (
 // Inline is the fast path of a columns migration: the application's own
 // statement computes the new columns. It is taken only where it provably gives
 // what sync would give: every old column that up reads is a constant, a
-// parameter or unchanged, and no BEFORE trigger can put another value in its
-// place. Everything else goes by sync.
+// parameter or unchanged, and no trigger of the user can put another value in
+// its place. Everything else goes by sync.
 
 // event is what a trigger fires on.
 type event int
@@ -22,10 +22,11 @@ const (
 	onUpdate
 )
 
-// triggerBefore reports whether the user has a BEFORE ROW trigger for e.
-func (m *Migration) triggerBefore(e event) bool {
+// triggered reports whether the user has a trigger for e: it may change the row
+// before it is written, or write it again afterwards.
+func (m *Migration) triggered(e event) bool {
 	for _, t := range m.Old.Triggers {
-		if t.Before && t.Row && (e == onInsert && t.Insert || e == onUpdate && t.Update) {
+		if e == onInsert && t.Insert || e == onUpdate && t.Update {
 			return true
 		}
 	}
@@ -34,7 +35,7 @@ func (m *Migration) triggerBefore(e event) bool {
 
 // inlineUpdate edits SET so that it computes the new columns as well.
 func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
-	if m.triggerBefore(onUpdate) {
+	if m.triggered(onUpdate) {
 		return false
 	}
 	row := rowName(n.Relation)
@@ -69,7 +70,7 @@ func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if len(rows) == 0 || len(n.Cols) == 0 || m.triggerBefore(onInsert) {
+	if len(rows) == 0 || len(n.Cols) == 0 || m.triggered(onInsert) {
 		return false
 	}
 	columns := targetNames(n.Cols)

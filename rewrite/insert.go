@@ -27,6 +27,9 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			if err := w.movesKey(m, conflict, n.Relation); err != nil {
 				return nil, err
 			}
+			if one && len(rel.old) == 1 && w.inlineRows(m, n, wr, from, to) {
+				return wr, nil
+			}
 			w.sync(wr, m, rowName(n.Relation), Variant{Fresh: len(conflict) == 0, One: one})
 			continue
 		}

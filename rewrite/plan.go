@@ -51,7 +51,10 @@ type Statement struct {
 	// Rows reports whether the application's own statement returns rows. Where
 	// it does not and Hidden is 1, the client must see no rows and no row
 	// description.
-	Rows  bool
+	Rows bool
+	// Tag is the command tag that the application's own statement would have,
+	// where that of the rewritten one differs; else empty.
+	Tag   string
 	Syncs []*Sync
 
 	syncAt int // offset in the original behind which the syncs go
@@ -134,6 +137,9 @@ func (p *Plan) String() string {
 			fmt.Fprint(&b, ", last column hidden")
 		} else if s.Hidden > 0 {
 			fmt.Fprint(&b, ", rows hidden")
+		}
+		if s.Tag != "" {
+			fmt.Fprintf(&b, ", tag %s", s.Tag)
 		}
 		fmt.Fprintln(&b)
 		for _, sync := range s.Syncs {

@@ -22,7 +22,7 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 			}
 		}
 		switch {
-		case !m.reads(assigned) && !m.triggerBefore(onUpdate):
+		case !m.reads(assigned) && !m.triggered(onUpdate):
 			// the new shape does not depend on anything that changes
 		case m.Rule.Kind == rules.Columns && w.inlineUpdate(m, n):
 			w.concern(m)

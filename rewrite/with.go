@@ -73,8 +73,7 @@ func (w *planning) splitCTE(cte *pg_query.CommonTableExpr, wr *write, open, end 
 	if err != nil {
 		return err
 	}
-	w.ctes++
-	inner := fmt.Sprintf("pgjanus_%d", w.ctes)
+	inner := w.newCTE()
 	columns := list(names, func(i int, _ string) string { return fmt.Sprintf("c%d", i+1) })
 	head := tokenAt(w.tokens, int(cte.Location))
 	start, stop := w.tokens[head].start, w.tokens[head].end
@@ -89,7 +88,8 @@ func (w *planning) splitCTE(cte *pg_query.CommonTableExpr, wr *write, open, end 
 	return nil
 }
 
-// outputNames returns the column names of a CTE over a write with RETURNING.
+// outputNames returns the column names of a write with RETURNING; cte is the CTE
+// that it is the query of, or nil.
 func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]string, error) {
 	var names []string
 	for _, r := range wr.returning {
@@ -99,7 +99,7 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 			continue
 		}
 		if ref := target.GetVal().GetColumnRef(); ref != nil && ref.Fields[len(ref.Fields)-1].GetAStar() != nil {
-			if len(ref.Fields) > 1 || w.joins(cte.Ctequery) {
+			if len(ref.Fields) > 1 || w.joins(cte.GetCtequery()) {
 				return nil, w.unnamed(wr, target)
 			}
 			for _, c := range wr.rel.table().Columns {
@@ -113,7 +113,7 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 		}
 		names = append(names, name)
 	}
-	for i, a := range cte.Aliascolnames {
+	for i, a := range cte.GetAliascolnames() {
 		if i < len(names) {
 			names[i] = a.GetString_().GetSval()
 		}
