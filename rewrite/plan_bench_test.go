@@ -1,0 +1,28 @@
+package rewrite_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
+
+// What a text costs that was never seen before, as in the simple protocol,
+// where each has other literals; and one that mentions no migration.
+func BenchmarkPlan(b *testing.B) {
+	p := canonical(b, "dualwrite", nil)
+	for name, text := range map[string]string{
+		"insert":      `INSERT INTO orders (customer, total_cents, items) VALUES ('someone', 12, '[{"sku":"a","qty":1,"price_cents":100}]') RETURNING id -- `,
+		"update":      `UPDATE orders SET items = '[{"sku":"a","qty":1,"price_cents":100}]' WHERE id = 17 -- `,
+		"select":      `SELECT * FROM orders WHERE id = 17 -- `,
+		"unmentioned": `SELECT abalance FROM pgbench_accounts WHERE aid = 17 -- `,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			buf := []byte(text)
+			for i := range b.N {
+				p.Plan(strconv.AppendInt(buf, int64(i), 10), rewrite.Env{})
+			}
+		})
+	}
+}
