@@ -28,9 +28,6 @@ func CheckSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) e
 	var problems rules.Problems
 	for _, m := range planner.Migrations() {
 		for _, sql := range m.Syncs() {
-			if sql == "" {
-				continue
-			}
 			// The unnamed statement goes away with the next one.
 			_, err := conn.PgConn().Prepare(ctx, "", sql, nil)
 			if err == nil {

@@ -2,10 +2,10 @@ package proxy
 
 import "github.com/pgjanus/pgjanus/rewrite"
 
-// prepareAnew brings a prepared statement to the current epoch. Its parameter
-// types and row description stay, since plans never change them.
-func (c *core) prepareAnew(name string, s *statement, out *batch) {
-	plan := c.planTyped(s.text, s.types)
+// prepareAnew brings a prepared statement to the current epoch, under which plan
+// is its plan. Its parameter types and row description stay, since plans never
+// change them.
+func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *batch) {
 	before := serverText(s.plan, s.text)
 	s.planner, s.plan = c.planner, plan
 	text := serverText(plan, s.text)

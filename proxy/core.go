@@ -140,8 +140,8 @@ func (c *core) adopt(out *batch) (wait bool) {
 		return false
 	}
 	if !c.boundary() {
-		atSync := c.ready && c.queue.len() > 0 && !c.batched && !c.skipping && !c.copying && c.queue.at(c.queue.len()-1).answer != answerExecute
-		return atSync
+		// Behind a Sync or a Query, with answers outstanding.
+		return c.ready && c.queue.len() > 0 && !c.batched && !c.skipping && !c.copying && c.queue.at(c.queue.len()-1).answer != answerExecute
 	}
 	for name := range c.prepared {
 		out.build(func(dst []byte) []byte { return appendClose(dst, 'S', name) })

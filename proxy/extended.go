@@ -17,7 +17,7 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	mention := c.mentions(text)
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.planTyped(text, types)
+		plan = c.planTyped(text, types, mention)
 	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
@@ -94,33 +94,35 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	}
 	s := c.lookup(statementName)
 	stale := s != nil && s.planner != c.planner
+	p := portal{}
+	if s != nil {
+		p = portal{plan: s.plan, drops: s.drops}
+	}
 	if stale {
-		if plan := c.planTyped(s.text, s.types); plan.Outcome == rewrite.Refuse {
+		p.plan = c.planAnew(s)
+		if p.plan.Outcome == rewrite.Refuse {
 			if complete {
-				c.refuseAnew(plan, out)
+				c.refuseAnew(p.plan, out)
 			}
 			return complete, nil
 		}
 	}
-	st := s.rewrittenBy(c)
-	if st != nil && st.Hidden > 0 && st.Rows && !complete {
+	st := p.rewritten()
+	widens := st != nil && st.Hidden > 0 && st.Rows
+	if widens && !complete {
 		return false, nil
 	}
 	c.batched = true
 	if stale {
-		c.prepareAnew(string(statementName), s, out)
+		c.prepareAnew(string(statementName), s, p.plan, out)
 	}
-	p := portal{}
 	e := expectation{answer: answerBind}
-	if s != nil {
-		p = portal{plan: s.plan, drops: s.drops}
-		if s.plan.Outcome == rewrite.Rewrite {
-			e.detail = &detail{edited: &s.plan.Extended}
-		}
+	if p.plan != nil && p.plan.Outcome == rewrite.Rewrite {
+		e.detail = &detail{edited: &p.plan.Extended}
 	}
 	c.setPortal(name, p)
 	c.queue.push(e)
-	if st := p.rewritten(); st != nil && st.Hidden > 0 && st.Rows {
+	if widens {
 		changed, err := addResultFormat(body)
 		if err != nil {
 			return false, err
@@ -134,18 +136,6 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	}
 	out.forward(from, to)
 	return true, nil
-}
-
-// rewrittenBy returns what the statement's plan under the current epoch
-// rewrites, without changing the statement.
-func (s *statement) rewrittenBy(c *core) *rewrite.Statement {
-	if s == nil {
-		return nil
-	}
-	if s.planner == c.planner {
-		return s.rewritten()
-	}
-	return portal{plan: c.planTyped(s.text, s.types)}.rewritten()
 }
 
 // onExecute runs a portal, and the syncs of its plan right behind it.
@@ -199,11 +189,12 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	case body[0] == 'S':
 		if s := c.lookup(name); s != nil {
 			if s.unsure {
-				if plan := c.planTyped(s.text, s.types); plan.Outcome == rewrite.Refuse {
-					c.refuseAnew(plan, out)
+				anew := c.planAnew(s)
+				if anew.Outcome == rewrite.Refuse {
+					c.refuseAnew(anew, out)
 					return nil
 				}
-				c.prepareAnew(string(name), s, out)
+				c.prepareAnew(string(name), s, anew, out)
 			}
 			st, plan = s.rewritten(), s.plan
 		}

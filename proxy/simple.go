@@ -22,7 +22,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	}
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.plan(text)
+		plan = c.plan(text, mention, c.env)
 	}
 	switch plan.Outcome {
 	case rewrite.Pass:
@@ -102,19 +102,22 @@ func copies(plan *rewrite.Plan) bool {
 
 // planTyped plans the text of a Parse. types is the end of its body: a count of
 // declared parameter types, and their OIDs.
-func (c *core) planTyped(text, types []byte) *rewrite.Plan {
+func (c *core) planTyped(text, types []byte, mention rewrite.Mention) *rewrite.Plan {
 	env := c.env
 	for i := 2; i+4 <= len(types); i += 4 {
 		env.LooseTypes = env.LooseTypes || rewrite.LooseType(binary.BigEndian.Uint32(types[i:]))
 	}
-	return c.planIn(text, env)
+	return c.plan(text, mention, env)
 }
 
-// plan plans a text of the client and counts the outcome.
-func (c *core) plan(text []byte) *rewrite.Plan { return c.planIn(text, c.env) }
+// planAnew plans a prepared statement under the rules of the current epoch.
+func (c *core) planAnew(s *statement) *rewrite.Plan {
+	return c.planTyped(s.text, s.types, c.planner.Mentions(s.text))
+}
 
-func (c *core) planIn(text []byte, env rewrite.Env) *rewrite.Plan {
-	plan, source := c.planner.PlanFrom(text, env)
+// plan plans a text of the client, of which mention is known, and counts the outcome.
+func (c *core) plan(text []byte, mention rewrite.Mention, env rewrite.Env) *rewrite.Plan {
+	plan, source := c.planner.PlanFrom(text, mention, env)
 	if plan.PreparesWrite {
 		c.env.SQLPrepared = true
 		c.prepares++

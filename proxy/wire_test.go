@@ -197,8 +197,7 @@ func (s *script) shorten(text string) string {
 			text = strings.ReplaceAll(text, m.Record(row, false), "<record of "+row+">")
 			text = strings.ReplaceAll(text, m.Record(row, true), "<record one of "+row+">")
 		}
-		for i := range 8 {
-			v := rewrite.Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}
+		for _, v := range rewrite.Variants() {
 			if sql := m.Sync(v); sql != "" {
 				text = strings.ReplaceAll(text, sql, "<"+v.String()+" "+m.Rule.Name+">")
 			}

@@ -40,13 +40,13 @@ const (
 
 // Plan returns the plan of a text. text is not kept.
 func (p *Planner) Plan(text []byte, env Env) *Plan {
-	plan, _ := p.PlanFrom(text, env)
+	plan, _ := p.PlanFrom(text, p.Mentions(text), env)
 	return plan
 }
 
-// PlanFrom is Plan that also says where the plan came from.
-func (p *Planner) PlanFrom(text []byte, env Env) (*Plan, Source) {
-	mention := p.mentions.in(text)
+// PlanFrom is Plan for a caller that knows Mentions(text) already, and that is
+// told where the plan came from.
+func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source) {
 	if env.SQLPrepared && p.active && mention&MentionsExecute != 0 {
 		return p.refuse(string(text), &Refusal{
 			Reason: "this session has statements that were prepared with PREPARE before the phase changed, and what EXECUTE would run cannot be rewritten",

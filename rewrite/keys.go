@@ -143,18 +143,27 @@ func (s syncText) keys() []string {
 // oldRows returns the FROM and WHERE clauses that select the touched rows of the
 // old table, named old.
 func (s syncText) oldRows() (from, where string) {
-	table, columns := QName(s.Rule.Old.Table)+" old", s.Rule.Old.Key
+	keys, where := s.touched()
+	if keys != "" {
+		keys += ", "
+	}
+	return keys + QName(s.Rule.Old.Table) + " old", where
+}
+
+// touched returns the condition that a row of the old table, named old, has been
+// touched, and the relation that it needs beside that, if any.
+func (s syncText) touched() (keys, where string) {
 	if s.direct() {
-		return table, s.equate(func(i int) string { return s.key(i) })
+		return "", s.equate(s.key)
 	}
 	if len(s.Key) == 1 {
-		return table, fmt.Sprintf("old.%s = ANY ((SELECT k0 FROM k)::%s[])", Ident(columns[0]), s.Key[0].Type)
+		return "", fmt.Sprintf("old.%s = ANY ((SELECT k0 FROM k)::%s[])", Ident(s.Key[0].Name), s.Key[0].Type)
 	}
 	unnests := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
 	names := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
-	touched := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
-	from = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk, %s", touched, unnests, names, table)
-	return from, s.equate(func(i int) string { return fmt.Sprintf("kk.k%d", i) })
+	distinct := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
+	keys = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk", distinct, unnests, names)
+	return keys, s.equate(func(i int) string { return fmt.Sprintf("kk.k%d", i) })
 }
 
 // equate compares the key columns of old with values.

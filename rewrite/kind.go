@@ -7,15 +7,6 @@ import (
 	"github.com/pganalyze/pg_query_go/v5/parser"
 )
 
-// Kinds are the statement kinds that metrics know.
-var kindNames = [...]string{
-	"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "COPY", "EXPLAIN", "PREPARE", "DO", "DDL",
-	"other", "unparsed",
-}
-
-// Kinds lists every value of Statement.Kind.
-func Kinds() []string { return kindNames[:] }
-
 // kindOf names the kind of a statement, from a closed set.
 func kindOf(stmt *pg_query.Node) string {
 	switch stmt.GetNode().(type) {

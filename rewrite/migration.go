@@ -28,8 +28,8 @@ func (m *Migration) Sync(v Variant) string { return m.syncs[v] }
 // Syncs returns the texts of every variant there is.
 func (m *Migration) Syncs() []string {
 	var texts []string
-	for i := range 8 {
-		if sql := m.Sync(Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}); sql != "" {
+	for _, v := range Variants() {
+		if sql := m.Sync(v); sql != "" {
 			texts = append(texts, sql)
 		}
 	}

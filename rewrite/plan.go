@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -37,8 +38,8 @@ type Plan struct {
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited
 	// simple is the text for a Query message, with each sync right behind its
-	// statement, by SyncForm.
-	simple [4]Edited
+	// statement, by SyncForm; each is made when it is first asked for.
+	simple [4]func() *Edited
 }
 
 // Statement is one statement of a text, in order.
@@ -149,22 +150,22 @@ func (p *Plan) String() string {
 	return b.String()
 }
 
-// finish computes the three texts of a plan from its edits.
+// finish makes the texts of a plan from its edits.
 func (p *Plan) finish(es edits) {
 	es.sort()
-	build := func(sync func(*Sync) string) Edited {
+	build := func(text func(*Sync) string) *Edited {
 		all := append(edits(nil), es...)
 		for _, s := range p.Statements {
 			for _, sy := range s.Syncs {
-				all.insert(s.syncAt, ";\n"+sync(sy))
+				all.insert(s.syncAt, ";\n"+text(sy))
 			}
 		}
 		all.sort()
-		return Edited{all.apply(p.Original, 0, len(p.Original)), p.Original, all}
+		return &Edited{all.apply(p.Original, 0, len(p.Original)), p.Original, all}
 	}
 	p.Extended = Edited{es.apply(p.Original, 0, len(p.Original)), p.Original, es}
 	for _, form := range []SyncForm{0, InFull, FixedSnapshots, InFull | FixedSnapshots} {
-		p.simple[form] = build(form.text)
+		p.simple[form] = sync.OnceValue(func() *Edited { return build(form.text) })
 	}
 }
 
@@ -195,7 +196,7 @@ func (f SyncForm) text(s *Sync) string {
 }
 
 // Simple returns the text for a Query message.
-func (p *Plan) Simple(form SyncForm) *Edited { return &p.simple[form] }
+func (p *Plan) Simple(form SyncForm) *Edited { return p.simple[form]() }
 
 // Syncs returns every sync of the plan.
 func (p *Plan) Syncs() []*Sync {

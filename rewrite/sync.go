@@ -56,6 +56,15 @@ type Variant struct {
 	Fixed bool
 }
 
+// Variants lists all that there can be.
+func Variants() []Variant {
+	all := make([]Variant, 8)
+	for i := range all {
+		all[i] = Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}
+	}
+	return all
+}
+
 // String is the variant's part of a sync's name.
 func (v Variant) String() string {
 	name := "sync"
@@ -80,8 +89,7 @@ type syncText struct {
 // buildSyncs fills m.syncs.
 func (m *Migration) buildSyncs() error {
 	m.syncs = map[Variant]string{}
-	for i := range 8 {
-		v := Variant{Fresh: i&1 != 0, One: i&2 != 0, Fixed: i&4 != 0}
+	for _, v := range Variants() {
 		text := syncText{m, v}
 		var sql string
 		switch {
@@ -104,16 +112,12 @@ func (m *Migration) buildSyncs() error {
 
 // columnsSync updates the new columns of the touched rows that disagree.
 func (s syncText) columnsSync() string {
-	from, where := s.oldRows()
-	table := QName(s.Rule.Old.Table) + " old"
-	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
-	others, joined := strings.CutSuffix(from, ", "+table)
-	if joined {
-		others = " FROM " + others
-	} else {
-		others = ""
+	keys, where := s.touched()
+	if keys != "" {
+		keys = " FROM " + keys
 	}
-	return s.statement(fmt.Sprintf("UPDATE %s SET %s%s WHERE %s AND %s", table, set, others, where, s.disagree("old")))
+	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
+	return s.statement(fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old")))
 }
 
 // statement puts the CTE of the keys and others in front of a statement.
@@ -176,15 +180,18 @@ func (s syncText) fixedSnapshot() string {
 // guard returns an expression that is true where the sync may run, and raises
 // the reason where it may not.
 func (s syncText) guard() string {
+	var fixed string // the condition in a fixed snapshot
 	switch {
 	case s.direct():
 		return "true" // the key does it
 	case !s.Fixed:
-		return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.fixedSnapshot() + "::boolean END"
+		fixed = s.fixedSnapshot() + "::boolean"
 	case s.Fresh:
-		return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.oneRowEach() + " END"
+		fixed = s.oneRowEach()
+	default:
+		fixed = s.notStale() + " AND " + s.oneRowEach()
 	}
-	return "CASE WHEN " + movingIsolation + " THEN true ELSE " + s.notStale() + " AND " + s.oneRowEach() + " END"
+	return "CASE WHEN " + movingIsolation + " THEN true ELSE " + fixed + " END"
 }
 
 // oneRowEach returns an expression that is true, or raises DeletedMeanwhile
