@@ -56,11 +56,16 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	if mention&MentionsRelation == 0 {
 		return passPlan, Unmentioned
 	}
-	if refusal := p.unreadable(text, env); refusal != nil {
-		return p.refuse(string(text), refusal), Unmentioned
+	unread := p.unreadable(text, env)
+	if unread != nil && p.active {
+		plan := p.refuse(string(text), unread)
+		plan.unread = unread
+		return plan, Unmentioned
 	}
-	if env.LooseTypes {
-		return p.plan(string(text), env), Planned // rare enough to stay out of the cache
+	if unread != nil || env.LooseTypes {
+		plan := p.plan(string(text), env) // rare enough to stay out of the cache
+		plan.unread = unread
+		return plan, Planned
 	}
 	if plan := p.cache.get(text); plan != nil {
 		return plan, FromCache
@@ -73,11 +78,8 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 var passPlan = &Plan{Outcome: Pass}
 
 // unreadable says why a text that may concern a migration cannot be parsed
-// with certainty here.
+// with certainty here. While every migration is off it is sent on all the same.
 func (p *Planner) unreadable(text []byte, env Env) *Refusal {
-	if !p.active {
-		return nil
-	}
 	switch {
 	case env.MaxBytes > 0 && len(text) > env.MaxBytes:
 		return &Refusal{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -37,6 +38,10 @@ type Plan struct {
 
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited
+	// Note is for whoever counts what is planned; nothing here looks at it.
+	Note atomic.Value
+	// unread says why the text could not be read with certainty.
+	unread *Refusal
 	// simple is the text for a Query message, with each sync right behind its
 	// statement, by SyncForm; each is made when it is first asked for.
 	simple [4]func() *Edited

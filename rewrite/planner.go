@@ -21,6 +21,7 @@ type Planner struct {
 	warnings   []string
 	active     bool
 	cache      cache
+	forecasts  forecasts
 }
 
 // Epoch is the version of the rules this planner works under.
