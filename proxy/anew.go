@@ -23,6 +23,7 @@ func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *b
 // refuseAnew makes a statement fail that the rules of the current epoch refuse.
 func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 	c.batched = true
+	c.sawPrepared(plan)
 	out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
 	c.queue.push(expectation{
 		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil,

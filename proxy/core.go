@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/rewrite"
 )
 
@@ -51,6 +52,9 @@ type core struct {
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env
+	// seen remembers what sender executes; it may be nil.
+	seen   *usage.Table
+	sender *usage.Client // immutable
 	// fixed: transactions of the session may have a fixed snapshot.
 	fixed bool
 	// prepares counts the texts that may have set env.SQLPrepared.
@@ -98,7 +102,7 @@ type need struct {
 func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metrics) *core {
 	c := &core{
 		current: current, limits: limits, metrics: metrics,
-		planner: current(), status: 'I', drained: make(chan struct{}, 1),
+		planner: current(), status: 'I', sender: &usage.Client{}, drained: make(chan struct{}, 1),
 		statements: statements{last: map[string]*statement{}}, prepared: map[string]preparation{}, batch: 1,
 	}
 	c.env.MaxBytes = limits.statement

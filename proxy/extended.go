@@ -22,6 +22,7 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
 	s.drops = droppingOf(text, mention)
+	c.sawPrepared(plan)
 	switch {
 	case plan.Outcome == rewrite.Refuse:
 		e.edit().refusal = plan.Refusal
@@ -71,7 +72,7 @@ func (c *core) setPortal(name []byte, p portal) {
 	switch {
 	case len(name) == 0:
 		c.portal = p
-	case p.rewritten() == nil && !p.drops.some:
+	case p.rewritten() == nil && !p.drops.some && !p.counts():
 		delete(c.portals, string(name))
 	default:
 		if c.portals == nil {
@@ -149,6 +150,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	if len(name) > 0 {
 		p = c.portals[string(name)]
 	}
+	c.sawExecuted(p.plan)
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/pgjanus/pgjanus/internal/usage"
 )
 
 // handle serves one client connection from accept to close. It owns conn.
@@ -73,6 +75,8 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 	} else {
 		sess.core = newCore(s.planner.Load, coreLimits{statement: s.opts.MaxStatement, login: maxLoginMessage}, s.opts.Metrics)
 		sess.core.changed = s.opts.CatalogChanged
+		sess.core.seen = s.opts.Usage
+		sess.core.sender = &usage.Client{Application: first.params["application_name"], User: first.params["user"]}
 		sess.core.mentions(first.raw) // options may ask for an isolation level
 	}
 	if !s.add(sess) {

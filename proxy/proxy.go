@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/rewrite"
 )
 
@@ -34,8 +35,10 @@ type Options struct {
 	// CatalogChanged, if set, is called when DDL of a session has taken effect.
 	// It must not block.
 	CatalogChanged func()
-	Log            *zap.Logger
-	Metrics        *Metrics
+	// Usage, if set, remembers the statements that touch a migration.
+	Usage   *usage.Table
+	Log     *zap.Logger
+	Metrics *Metrics
 }
 
 // Server accepts client connections and opens one server connection for each.

@@ -24,6 +24,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if plan == nil {
 		plan = c.plan(text, mention, c.env)
 	}
+	c.sawQuery(plan)
 	switch plan.Outcome {
 	case rewrite.Pass:
 		out.forward(from, to)
