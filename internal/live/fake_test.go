@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/rewrite"
 	"github.com/pgjanus/pgjanus/rules"
 )
@@ -34,6 +35,8 @@ type fake struct {
 	checkErr   error
 	recordErr  error
 	planner    *rewrite.Planner
+	table      *usage.Table
+	strict     bool
 }
 
 func (f *fake) set(change func(*fake)) {
@@ -166,6 +169,8 @@ func start(t *testing.T, text string, prepare func(*fake)) *bench {
 		Use:         b.use,
 		Log:         zap.New(core),
 		Metrics:     NewMetrics(b.reg),
+		Usage:       b.fake.table,
+		StrictFlips: b.strict,
 		dial:        b.dial,
 	})
 	ctx, cancel := context.WithCancel(context.Background())

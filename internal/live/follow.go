@@ -28,6 +28,7 @@ func (l *Live) fileMayHaveChanged(ctx context.Context) (again time.Duration) {
 	if err != nil && l.pending {
 		return 0 // already known to be missing
 	}
+	l.strictness = AsSet
 	if _, err := l.load(ctx, sourceFile); errors.Is(err, errBeingWritten) {
 		return settle
 	}

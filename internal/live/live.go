@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/rewrite"
 	"github.com/pgjanus/pgjanus/rules"
 )
@@ -29,7 +30,12 @@ type Options struct {
 	CatalogPoll time.Duration
 	// Use puts a planner in force for new sessions and for every session at its
 	// next transaction boundary; nil lets no session in. Called from one goroutine.
-	Use     func(*rewrite.Planner)
+	Use func(*rewrite.Planner)
+	// Usage, if set, is what a step from off to dualwrite is held against; with
+	// StrictFlips it is refused where statements seen lately stand against it.
+	Usage       *usage.Table
+	StrictFlips bool
+
 	Log     *zap.Logger // default: none
 	Metrics *Metrics    // default: none
 
@@ -56,6 +62,9 @@ type Live struct {
 	lost     string            // why the control connection is lost
 	told     map[string]string // the problems logged last, by message, to log them once
 	unsure   bool              // the phases recorded may not be those in force
+	// strictness is the one of the last load that was asked for; a retry of it
+	// keeps it.
+	strictness Strictness
 
 	mu    sync.Mutex // guards state
 	state State
@@ -71,8 +80,9 @@ type running struct {
 }
 
 type request struct {
-	source string
-	reply  chan<- reply // has room for one
+	source     string
+	strictness Strictness
+	reply      chan<- reply // has room for one
 }
 
 type reply struct {
@@ -132,6 +142,7 @@ func (l *Live) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-l.requests:
+			l.strictness = r.strictness
 			report, err := l.load(ctx, r.source)
 			r.reply <- reply{report, err}
 		case <-changed:
@@ -155,9 +166,14 @@ func (l *Live) Serve(ctx context.Context) error {
 // rules.Problems when the rules are to blame. Reloads are done one by one; one
 // that has begun goes on when ctx ends.
 func (l *Live) Reload(ctx context.Context, source string) (*Report, error) {
+	return l.ReloadWith(ctx, source, AsSet)
+}
+
+// ReloadWith is Reload with a strictness of its own.
+func (l *Live) ReloadWith(ctx context.Context, source string, strictness Strictness) (*Report, error) {
 	answer := make(chan reply, 1)
 	select {
-	case l.requests <- request{source, answer}:
+	case l.requests <- request{source, strictness, answer}:
 	case <-l.done:
 		return nil, ErrStopped
 	case <-ctx.Done():

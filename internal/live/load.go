@@ -108,6 +108,10 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 	if err := rules.Transition(prev, set).Err(); err != nil {
 		return nil, err
 	}
+	warnings, err := l.flips(set)
+	if err != nil {
+		return nil, err
+	}
 	compiled, err := link.compile(ctx, set, l.nextEpoch())
 	if err != nil {
 		return nil, err
@@ -122,7 +126,7 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		}
 	}
 	l.force(set, compiled)
-	return &Report{Epoch: l.running.epoch, Changes: changeLines(changes)}, nil
+	return &Report{Epoch: l.running.epoch, Changes: changeLines(changes), Warnings: warnings}, nil
 }
 
 // record writes the phases of set to the database. After a failure nobody

@@ -19,6 +19,9 @@ const (
 func (l *Live) accept(source string, r *Report) {
 	l.opt.Metrics.count(accepted)
 	l.opt.Log.Info("rules loaded", zap.String("source", source), zap.Uint64("epoch", r.Epoch), zap.Strings("changes", r.Changes))
+	if len(r.Warnings) > 0 {
+		l.opt.Log.Warn("statements that were seen lately are refused from now on", zap.Uint64("epoch", r.Epoch), zap.Strings("warnings", r.Warnings))
+	}
 }
 
 // reject logs and counts problems, once while they stay the same.

@@ -31,6 +31,9 @@ type Report struct {
 	Epoch uint64
 	// Changes has one line per difference, none when nothing changed.
 	Changes []string
+	// Warnings has one line for each kind of statement that was seen lately and
+	// is refused from now on.
+	Warnings []string
 }
 
 // State returns a copy of the present state.
