@@ -3,10 +3,12 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/pgjanus/pgjanus/internal/live"
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -36,8 +40,14 @@ func options() Options {
 	return Options{
 		Version:  "v1",
 		State:    good,
-		Reload:   func(context.Context, string) (Reloaded, error) { return Reloaded{Epoch: 7}, nil },
+		Reload:   func(context.Context, string, live.Strictness) (Reloaded, error) { return Reloaded{Epoch: 7}, nil },
 		Sessions: func() map[uint64]int { return map[uint64]int{6: 1, 7: 3} },
+		Statements: func(migration string) usage.Report {
+			return usage.Report{
+				Since: time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC), WindowSeconds: 3600, Limit: 2000, Refused: []usage.Refused{},
+				Statements: []usage.Statement{{ID: "1f", Migration: migration, Kind: "SELECT", Outcome: "pass", Text: "SELECT ?", Clients: []usage.Usage{}}},
+			}
+		},
 		Settled:  func(epoch uint64) bool { return epoch <= 5 },
 		Upstream: func(context.Context) error { return nil },
 		Gatherer: prometheus.NewRegistry(),
@@ -84,17 +94,53 @@ func TestReloadAnswers(t *testing.T) {
 	}{
 		{"nothing changed", Reloaded{Epoch: 7}, nil, 200, `{"epoch":7,"changes":[]}`},
 		{"changed", Reloaded{Epoch: 8, Changes: []string{"a: phase off -> dualwrite"}}, nil, 200, `{"epoch":8,"changes":["a: phase off -> dualwrite"]}`},
+		{"warned", Reloaded{Epoch: 8, Changes: []string{"a: phase off -> dualwrite"}, Warnings: []string{"a: COPY was seen"}}, nil, 200, `{"epoch":8,"changes":["a: phase off -> dualwrite"],"warnings":["a: COPY was seen"]}`},
 		{"bad rules", Reloaded{}, problem, 422, `{"problems":["rules.yaml:3:5: unknown key phace"]}`},
 		{"no database", Reloaded{}, errors.New("control connection: refused"), 503, `{"problems":["control connection: refused"]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			opt := options()
-			opt.Reload = func(context.Context, string) (Reloaded, error) { return c.report, c.err }
+			opt.Reload = func(context.Context, string, live.Strictness) (Reloaded, error) { return c.report, c.err }
 			code, body := call(New(opt), "POST", "/api/reload")
 			if code != c.code || body != c.body {
 				t.Errorf("got %d %s, want %d %s", code, body, c.code, c.body)
 			}
 		})
+	}
+}
+
+func TestReloadIsAsStrictAsItIsAskedToBe(t *testing.T) {
+	for query, want := range map[string]live.Strictness{"": live.AsSet, "?strict=true": live.Strict, "?strict=false": live.Lenient} {
+		opt, got := options(), live.Strictness(-1)
+		opt.Reload = func(_ context.Context, _ string, s live.Strictness) (Reloaded, error) {
+			got = s
+			return Reloaded{}, nil
+		}
+		if code, body := call(New(opt), "POST", "/api/reload"+query); code != 200 || got != want {
+			t.Errorf("%q: %d %s, %v", query, code, body, got)
+		}
+	}
+	if code, body := call(New(options()), "POST", "/api/reload?strict=very"); code != 400 || !strings.Contains(body, "strict=very is not allowed") {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+func TestStatementsHaveStableFields(t *testing.T) {
+	s := New(options())
+	s.started = time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)
+	code, got := call(s, "GET", "/api/statements?migration=user-status")
+	host, _ := os.Hostname()
+	want := fmt.Sprintf(`{"process":{"host":%q,"pid":%d,"version":"v1","started_at":"2024-05-06T00:00:00Z"},"migration":"user-status","phase":"dualwrite",`, host, os.Getpid()) +
+		`"since":"2024-05-06T07:08:09Z","window_seconds":3600,"limit":2000,"evicted":0,"refused":[],"statements":[{"id":"1f","migration":"user-status","kind":"SELECT",` +
+		`"outcome":"pass","forecast":false,"reason":"","text":"SELECT ?","count":0,"first_seen":"0001-01-01T00:00:00Z","last_seen":"0001-01-01T00:00:00Z","epoch":0,"clients":[],"other_clients":0}]}`
+	if code != 200 || got != want {
+		t.Errorf("%d\n%s\nwant\n%s", code, got, want)
+	}
+	if code, _ := call(s, "GET", "/api/statements"); code != 200 {
+		t.Errorf("of all migrations: %d", code)
+	}
+	if code, body := call(s, "GET", "/api/statements?migration=none"); code != 404 || !strings.Contains(body, `no migration \"none\"`) {
+		t.Errorf("%d %s", code, body)
 	}
 }
 
@@ -146,7 +192,7 @@ func TestDrainingIsNotReady(t *testing.T) {
 
 func TestClientSpeaksToServer(t *testing.T) {
 	opt := options()
-	opt.Reload = func(context.Context, string) (Reloaded, error) {
+	opt.Reload = func(context.Context, string, live.Strictness) (Reloaded, error) {
 		return Reloaded{}, rules.Problems{{File: "r", Message: "no"}}
 	}
 	ln := listen(t)
@@ -160,8 +206,15 @@ func TestClientSpeaksToServer(t *testing.T) {
 	if err != nil || s.Find("user-status") == nil || s.Find("user-status").Phase != "dualwrite" {
 		t.Errorf("status %+v, %v", s, err)
 	}
+	seen, err := client.Statements(ctx, "user-status")
+	if err != nil || len(seen.Statements) != 1 || seen.Statements[0].Migration != "user-status" || seen.Phase != "dualwrite" {
+		t.Errorf("statements %+v, %v", seen, err)
+	}
 	var refused *RejectedError
-	if _, err := client.Reload(ctx); !errors.As(err, &refused) || refused.Error() != "r: no" {
+	if _, err := client.Statements(ctx, "none"); !errors.As(err, &refused) {
+		t.Errorf("statements of none: %v", err)
+	}
+	if _, err := client.Reload(ctx, live.AsSet); !errors.As(err, &refused) || refused.Error() != "r: no" {
 		t.Errorf("reload %v", err)
 	}
 	transport.CloseIdleConnections()

@@ -8,11 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/pgjanus/pgjanus/internal/live"
 )
 
 // answerLimit bounds what a client reads of an answer.
-const answerLimit = 4 << 20
+const answerLimit = 32 << 20
 
 // ErrUnreachable says that nothing answers on the admin address.
 var ErrUnreachable = errors.New("pgjanus serve does not answer")
@@ -37,13 +40,31 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	return &s, nil
 }
 
+// Statements asks GET /api/statements of a migration; "" means of all. A
+// migration that there is not is a *RejectedError.
+func (c *Client) Statements(ctx context.Context, migration string) (*Statements, error) {
+	var body struct {
+		Statements
+		Rejected
+	}
+	code, err := c.ask(ctx, http.MethodGet, "/api/statements?migration="+url.QueryEscape(migration), &body)
+	if err != nil {
+		return nil, err
+	}
+	if code != http.StatusOK {
+		return nil, &RejectedError{body.Problems}
+	}
+	return &body.Statements, nil
+}
+
 // Reload asks POST /api/reload. A refusal is a *RejectedError.
-func (c *Client) Reload(ctx context.Context) (*Reloaded, error) {
+func (c *Client) Reload(ctx context.Context, strictness live.Strictness) (*Reloaded, error) {
 	var body struct {
 		Reloaded
 		Rejected
 	}
-	code, err := c.ask(ctx, http.MethodPost, "/api/reload", &body)
+	query := map[live.Strictness]string{live.Strict: "?strict=true", live.Lenient: "?strict=false"}[strictness]
+	code, err := c.ask(ctx, http.MethodPost, "/api/reload"+query, &body)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,14 @@
 //	GET  /readyz       200, or 503 with the reasons as text
 //	GET  /metrics      Prometheus text
 //	GET  /api/status   Status
-//	POST /api/reload   Reloaded, or 422 and Rejected
+//	GET  /api/statements?migration=NAME
+//	                   Statements, or 404 and Rejected
+//	POST /api/reload?strict=true|false
+//	                   Reloaded, or 422 and Rejected
 //
 // It never decides anything: what it shows comes from the functions in
-// Options. It serves no profiles, no SQL and no connection strings, and it
+// Options. It serves no profiles, no constant of a statement and no connection
+// strings, and it
 // knows no passwords, so it belongs on an address that only operators reach.
 //
 // Start reading at Server.ServeHTTP; Client is the other end.

@@ -12,6 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+
+	"github.com/pgjanus/pgjanus/internal/live"
+	"github.com/pgjanus/pgjanus/internal/usage"
 )
 
 // Bounds on one HTTP exchange. A reload may take as long as a slow database.
@@ -29,8 +32,10 @@ type Options struct {
 	State   func() State
 	// Reload loads the rules file; with an error, which is rules.Problems when
 	// the rules are to blame, what was in force stays.
-	Reload   func(ctx context.Context, source string) (Reloaded, error)
-	Sessions func() map[uint64]int // open sessions by the epoch they work under
+	Reload func(ctx context.Context, source string, strictness live.Strictness) (Reloaded, error)
+	// Statements tells what was seen of a migration; "" means of all.
+	Statements func(migration string) usage.Report
+	Sessions   func() map[uint64]int // open sessions by the epoch they work under
 	// Settled says that no transaction begun before that epoch is still open.
 	Settled  func(epoch uint64) bool
 	Upstream func(ctx context.Context) error // nil: Postgres answers
@@ -56,6 +61,7 @@ func New(opt Options) *Server {
 	s.mux.HandleFunc("GET /healthz", s.healthz)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
 	s.mux.HandleFunc("GET /api/status", s.status)
+	s.mux.HandleFunc("GET /api/statements", s.statements)
 	s.mux.HandleFunc("POST /api/reload", s.reload)
 	return s
 }

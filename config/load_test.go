@@ -24,6 +24,7 @@ func TestDefaultsFillWhatIsNotSet(t *testing.T) {
 		Admin:       Admin{Listen: "127.0.0.1:6480"},
 		Log:         Log{Level: "info", Format: "json"},
 		Limits:      Limits{LoginTimeout: time.Minute, MaxStatementBytes: 4 << 20},
+		Usage:       Usage{Window: time.Hour, Entries: 2000},
 		CatalogPoll: 2 * time.Second,
 		Drain:       30 * time.Second,
 	}
@@ -43,6 +44,8 @@ log:
   level: debug
   format: console
 limits: {login_timeout: 500ms, max_statement_bytes: 64kB, max_sessions: 7}
+usage: {window: 5m, entries: 9}
+strict_flips: true
 catalog_poll: 1m
 drain: "0"
 `)})
@@ -55,6 +58,8 @@ drain: "0"
 		Admin:       Admin{Listen: ":0"},
 		Log:         Log{Level: "debug", Format: "console"},
 		Limits:      Limits{LoginTimeout: 500 * time.Millisecond, MaxStatementBytes: 64_000, MaxSessions: 7},
+		Usage:       Usage{Window: 5 * time.Minute, Entries: 9},
+		StrictFlips: true,
 		CatalogPoll: time.Minute,
 	}
 	if *got != want {

@@ -84,6 +84,8 @@ limits:
   max_statement_bytes: 4MiB
   threads: 0
   max_sessions: 0
+usage: {window: 60m, entries: 2000}
+strict_flips: false
 catalog_poll: 2s
 drain: 30s
 ` + "```" + `

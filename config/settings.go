@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"path"
@@ -29,7 +30,9 @@ type Settings struct {
 	Admin  Admin
 	Log    Log
 	Limits Limits
+	Usage  Usage
 
+	StrictFlips bool          `key:"strict_flips" default:"false" kind:"true|false" doc:"Whether rules that take a migration from off to dualwrite are rejected while statements that dualwrite refuses were seen within usage.window. Else they come into force with a warning. A reload may ask for either (pgjanus reload --strict)."`
 	CatalogPoll time.Duration `key:"catalog_poll" default:"2s" kind:"positive" doc:"How often to look whether the migrating tables were changed by DDL that did not pass through pgjanus."`
 	Drain       time.Duration `key:"drain" default:"30s" kind:"duration" doc:"How long serve waits for open sessions when it is told to stop. 0 closes them at once."`
 }
@@ -51,6 +54,12 @@ type Limits struct {
 	MaxStatementBytes int           `key:"limits.max_statement_bytes" default:"4MiB" kind:"bytes" doc:"The longest statement that is parsed. A longer one that might touch a migrating table is refused."`
 	Threads           int           `key:"limits.threads" default:"0" kind:"count" doc:"How many threads serve the sessions. 0 means half of the processors, at least one, or what the environment variable GOMAXPROCS says: next to Postgres, fewer threads cost less than they bring."`
 	MaxSessions       int           `key:"limits.max_sessions" default:"0" kind:"count" doc:"The most sessions at once. 0 means no limit."`
+}
+
+// Usage is what is remembered of the statements that touch a migration.
+type Usage struct {
+	Window  time.Duration `key:"usage.window" default:"60m" kind:"positive" doc:"How long a refused statement counts as seen lately, for warnings and for strict_flips."`
+	Entries int           `key:"usage.entries" default:"2000" kind:"count" doc:"The most statements that are remembered, in about 2 KiB each; the least recent make room. 0 remembers none."`
 }
 
 // UpstreamAddress returns the network and address to dial Postgres with.
@@ -96,6 +105,9 @@ func (s *Settings) check() []error {
 	}
 	if same(s.Listen, s.Upstream) {
 		problems = append(problems, fmt.Errorf("listen and upstream are both %s (pgjanus would connect to itself; upstream is Postgres)", s.Listen))
+	}
+	if s.StrictFlips && s.Usage.Entries == 0 {
+		problems = append(problems, errors.New("strict_flips is true and usage.entries is 0 (nothing would be remembered that a flip could be held against; give usage.entries a number)"))
 	}
 	return problems
 }

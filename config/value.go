@@ -20,6 +20,7 @@ const (
 	kindPositive = "positive"
 	kindBytes    = "bytes"
 	kindCount    = "count"
+	kindFlag     = "true|false"
 )
 
 // parseValue reads a text as a value of a kind. The error says what is wrong
@@ -41,6 +42,9 @@ func parseValue(kind, text string) (any, error) {
 		return parseDuration(text, kind == kindPositive)
 	case kindBytes:
 		return parseBytes(text)
+	case kindFlag:
+		b, err := parseWord(text, strings.Split(kind, "|"))
+		return b == "true", err
 	case kindCount:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {

@@ -52,6 +52,8 @@ func newRootCommand(g *global) *cobra.Command {
 		newBackfillCommand(g),
 		newVerifyCommand(g),
 		newStatusCommand(g),
+		newUsageCommand(g),
+		newReloadCommand(g),
 		newVersionCommand(g),
 		newDemoCommand(),
 	)

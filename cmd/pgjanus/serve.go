@@ -20,6 +20,7 @@ import (
 	"github.com/pgjanus/pgjanus/admin"
 	"github.com/pgjanus/pgjanus/config"
 	"github.com/pgjanus/pgjanus/internal/live"
+	"github.com/pgjanus/pgjanus/internal/usage"
 	"github.com/pgjanus/pgjanus/proxy"
 	"github.com/pgjanus/pgjanus/rewrite"
 )
@@ -73,12 +74,18 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	}
 	defer func() { _ = operators.Close() }()
 
+	var seen *usage.Table // nil remembers nothing
+	if settings.Usage.Entries > 0 {
+		seen = usage.New(usage.Options{Entries: settings.Usage.Entries, Window: settings.Usage.Window, Log: log, Metrics: usage.NewMetrics(registry)})
+	}
 	var server *proxy.Server
 	rules := live.New(live.Options{
 		RulesFile:   settings.Rules,
 		Control:     settings.Control,
 		CatalogPoll: settings.CatalogPoll,
 		Use:         func(p *rewrite.Planner) { server.Use(p) },
+		Usage:       seen,
+		StrictFlips: settings.StrictFlips,
 		Log:         log,
 		Metrics:     live.NewMetrics(registry),
 	})
@@ -90,18 +97,20 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 		MaxSessions:    settings.Limits.MaxSessions,
 		Drain:          settings.Drain,
 		CatalogChanged: rules.CatalogChanged,
+		Usage:          seen,
 		Log:            log,
 		Metrics:        proxy.NewMetrics(registry),
 	})
 	web := admin.New(admin.Options{
-		Version:  version(),
-		State:    func() admin.State { return admin.State(rules.State()) },
-		Reload:   reloader(rules),
-		Sessions: func() map[uint64]int { return byEpoch(server.Sessions()) },
-		Settled:  server.Settled,
-		Upstream: admin.Probe(settings.Upstream),
-		Gatherer: registry,
-		Log:      log,
+		Version:    version(),
+		State:      func() admin.State { return admin.State(rules.State()) },
+		Reload:     reloader(rules),
+		Statements: seen.Report,
+		Sessions:   func() map[uint64]int { return byEpoch(server.Sessions()) },
+		Settled:    server.Settled,
+		Upstream:   admin.Probe(settings.Upstream),
+		Gatherer:   registry,
+		Log:        log,
 	})
 
 	log.Info("listening",
@@ -121,6 +130,7 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	var group errgroup.Group
 	for _, serve := range []func(context.Context) error{
 		rules.Serve,
+		seen.Serve,
 		func(ctx context.Context) error { return web.Serve(ctx, operators) },
 		func(ctx context.Context) error { return reloadOnHangup(ctx, hangups, rules) },
 	} {
@@ -151,9 +161,9 @@ func useThreads(n int) {
 }
 
 // reloader adapts Reload to the admin API.
-func reloader(rules *live.Live) func(context.Context, string) (admin.Reloaded, error) {
-	return func(ctx context.Context, source string) (admin.Reloaded, error) {
-		report, err := rules.Reload(ctx, source)
+func reloader(rules *live.Live) func(context.Context, string, live.Strictness) (admin.Reloaded, error) {
+	return func(ctx context.Context, source string, strictness live.Strictness) (admin.Reloaded, error) {
+		report, err := rules.ReloadWith(ctx, source, strictness)
 		if err != nil {
 			return admin.Reloaded{}, err
 		}

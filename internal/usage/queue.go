@@ -62,6 +62,10 @@ func (q *queue) take() []job {
 
 // Serve learns texts until ctx ends.
 func (t *Table) Serve(ctx context.Context) error {
+	if t == nil {
+		<-ctx.Done()
+		return nil
+	}
 	for {
 		select {
 		case <-ctx.Done():

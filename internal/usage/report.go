@@ -158,7 +158,9 @@ func (t *Table) refused(statements []Statement, missing map[string]lost) []Refus
 const refuse = "refuse"
 
 // rank orders outcomes by how much they matter before a flip.
-func rank(outcome string) int { return slices.Index([]string{refuse, "unknown", "rewrite", "pass"}, outcome) }
+func rank(outcome string) int {
+	return slices.Index([]string{refuse, "unknown", "rewrite", "pass"}, outcome)
+}
 
 func at(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }
 

@@ -3,7 +3,6 @@ package usage
 import (
 	"slices"
 	"sync/atomic"
-
 )
 
 // Client is who sends a statement.
