@@ -24,9 +24,9 @@ func unexpanded(s *catalog.Snapshot) {
 		}
 		t.Columns, t.Unique = kept, nil
 	}
-	for id, e := range s.Exprs {
+	for id := range s.Exprs {
 		if strings.Contains(id, "/down/") {
-			e = catalog.Expr{Err: &catalog.ExprError{Code: "42703", Offset: -1}}
+			e := catalog.Expr{Err: &catalog.ExprError{Code: "42703", Offset: -1}}
 			if strings.HasPrefix(id, "order-items") {
 				e = catalog.Expr{}
 			}

@@ -45,13 +45,13 @@ func listUsage(w io.Writer, s *admin.Statements, now time.Time) {
 	_, _ = fmt.Fprintf(w, "%s: phase %s, %s in %s, on %s pid %d\n",
 		s.Migration, s.Phase, count(len(s.Statements), "statement"), now.Sub(s.Since).Round(time.Second), s.Process.Host, s.Process.PID)
 	if s.Evicted > 0 {
-		_, _ = fmt.Fprintf(w, "not complete: %s, of all migrations, made room for others (usage.entries is %d)\n", count(int(s.Evicted), "statement"), s.Limit) //nolint:gosec // a count
+		_, _ = fmt.Fprintf(w, "not complete: %s, of all migrations, made room for others (usage.entries is %d)\n", count(int(s.Evicted), "statement"), s.Limit)
 	}
 	if len(s.Refused) > 0 {
 		_, _ = fmt.Fprintf(w, "\nrefused in dualwrite, and seen within the last %s:\n", time.Duration(s.WindowSeconds)*time.Second)
 	}
 	for _, r := range s.Refused {
-		_, _ = fmt.Fprintf(w, "  %s, %s, the last %s ago: %s\n", r.Kind, count(int(r.Count), "time"), ago(now, r.LastSeen), printable(r.Reason)) //nolint:gosec // a count
+		_, _ = fmt.Fprintf(w, "  %s, %s, the last %s ago: %s\n", r.Kind, count(int(r.Count), "time"), ago(now, r.LastSeen), printable(r.Reason))
 	}
 	if len(s.Statements) == 0 {
 		return

@@ -66,9 +66,9 @@ func New(opt Options) *Table {
 type How int
 
 const (
-	// Prepared: it may execute it later. The statement is listed, and not counted.
+	// Prepared means: it may execute it later. The statement is listed, and not counted.
 	Prepared How = iota
-	// Executed: it asked for it to be executed.
+	// Executed means: it asked for it to be executed.
 	Executed
 )
 
