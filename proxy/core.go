@@ -51,8 +51,6 @@ type core struct {
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env
-	// fixed: transactions of the session may have a fixed snapshot.
-	fixed bool
 	// prepares counts the texts that may have set env.SQLPrepared.
 	prepares uint64
 	ddl      bool // DDL was executed in the transaction

@@ -73,7 +73,6 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 	} else {
 		sess.core = newCore(s.planner.Load, coreLimits{statement: s.opts.MaxStatement, login: maxLoginMessage}, s.opts.Metrics)
 		sess.core.changed = s.opts.CatalogChanged
-		sess.core.mentions(first.raw) // options may ask for an isolation level
 	}
 	if !s.add(sess) {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()

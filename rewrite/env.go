@@ -12,16 +12,9 @@ type Env struct {
 	// SQLPrepared: the session has prepared, by SQL and while the migration was
 	// off, a statement that writes to a migrating table.
 	SQLPrepared bool
-	// LooseTypes: the text comes with parameters of a declared type in whose
-	// comparison different keys may be equal (LooseType).
-	LooseTypes bool
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int
 }
-
-// LooseType reports whether parameters of the type with that OID call for
-// Env.LooseTypes: float4, float8 and character(n).
-func LooseType(oid uint32) bool { return oid == 700 || oid == 701 || oid == 1042 }
 
 // Mentions says what text might be about. It does not allocate.
 func (p *Planner) Mentions(text []byte) Mention { return p.mentions.in(text) }
@@ -58,9 +51,6 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	}
 	if refusal := p.unreadable(text, env); refusal != nil {
 		return p.refuse(string(text), refusal), Unmentioned
-	}
-	if env.LooseTypes {
-		return p.plan(string(text), env), Planned // rare enough to stay out of the cache
 	}
 	if plan := p.cache.get(text); plan != nil {
 		return plan, FromCache

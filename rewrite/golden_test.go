@@ -44,8 +44,10 @@ func canonical(t testing.TB, phase string, change func(*catalog.Snapshot)) *rewr
 func shorten(p *rewrite.Planner, text string) string {
 	for _, m := range p.Migrations() {
 		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
-			text = strings.ReplaceAll(text, m.Record(row, false), "<record "+m.Rule.Name+" of "+row+">")
-			text = strings.ReplaceAll(text, m.Record(row, true), "<record "+m.Rule.Name+" of one "+row+">")
+			text = strings.ReplaceAll(text, m.Record(row), "<record "+m.Rule.Name+" of "+row+">")
+		}
+		for _, f := range m.Functions() {
+			text = strings.ReplaceAll(text, f.Name, f.Name[:len(f.Name)-len(` 01234567"`)]+`"`)
 		}
 	}
 	return text
