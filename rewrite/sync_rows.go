@@ -30,7 +30,7 @@ func (b *block) rowsByRow(s syncText) {
 	}
 	b.variable("want", "bigint")
 	b.statement(s, strings.Join(append(into, label+".want"), ", "), func(s syncText) string {
-		return fmt.Sprintf("SELECT %s, (SELECT count(*) FROM %s, LATERAL (%s) u)", strings.Join(have, ", "), s.oldRow(), s.UpSQL(0, "old"))
+		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.statement(s, "", syncText.rowsPaired)
@@ -48,24 +48,30 @@ func (b *block) rowsByRow(s syncText) {
 // has none. It needs no guard: it looks at nothing that is in the database.
 func (b *block) rowsFresh(s syncText) {
 	b.statement(s, "", func(s syncText) string {
-		return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
-			s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.oldRow(), s.UpSQL(0, "old"))
+		return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
+			s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
 	})
 }
 
-// oldRow is a relation of the row that is in the arguments, named old.
-func (s syncText) oldRow() string {
-	return "(SELECT " + list(s.rowArguments(), func(_ int, c string) string { return s.argument(c) + " AS " + Ident(c) }) + ") old"
-}
+// upRows is the query of up over the row in the arguments.
+func (s syncText) upRows() string { return s.up[0].render(s.argument) }
 
 func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
+// count is how many rows up yields for the row in the arguments.
+func (s syncText) count() string {
+	if count := elements(s.upRows()); count != "" {
+		return count
+	}
+	return "(SELECT count(*) FROM (" + s.upRows() + ") u)"
+}
+
 // desired is a query of what up yields for the row in the arguments, numbered.
 func (s syncText) desired() string {
-	return fmt.Sprintf("SELECT %s, row_number() OVER () AS n FROM %s, LATERAL (%s) u",
+	return fmt.Sprintf("SELECT %s, row_number() OVER () AS n FROM (%s) u",
 		list(s.UpColumns(), func(i int, name string) string {
 			return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
-		}), s.oldRow(), s.UpSQL(0, "old"))
+		}), s.upRows())
 }
 
 // rowsUpdate updates the rows that have a place among the desired ones.
@@ -105,13 +111,16 @@ func (s syncText) rowsPaired() string {
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
 	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
 
-	from, where := s.oldRow(), "true"
-	if !s.byRow {
-		from, where = s.oldRows()
+	keys := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) })
+	up, from := m.UpSQL(0, "old"), ""
+	if s.byRow {
+		keys = list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s AS p%d", s.keyArgument(i), i) })
+		up = s.upRows()
+	} else {
+		relations, where := s.oldRows()
+		from = " FROM " + relations + " WHERE " + where
 	}
-	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da FROM %s WHERE %s)",
-		list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) }),
-		m.castUp("u"), m.UpSQL(0, "old"), from, where)
+	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
