@@ -10,13 +10,13 @@ import (
 
 // SQLSTATEs of our own errors.
 const (
-	codeRefused       = "0A000" // feature_not_supported
-	codeSyntax        = "42601" // syntax_error: what the server says to refusedText
-	codeStarting      = "57P03" // cannot_connect_now
-	codeShutdown      = "57P01" // admin_shutdown
-	codeProtocol      = "08P01" // protocol_violation
-	codeTooMany       = "53300" // too_many_connections
-	codeUnreachable   = "08006" // connection_failure
+	codeRefused     = "0A000" // feature_not_supported
+	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
+	codeStarting    = "57P03" // cannot_connect_now
+	codeShutdown    = "57P01" // admin_shutdown
+	codeProtocol    = "08P01" // protocol_violation
+	codeTooMany     = "53300" // too_many_connections
+	codeUnreachable = "08006" // connection_failure
 )
 
 // wireError is an ErrorResponse of ours.

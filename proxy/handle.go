@@ -16,7 +16,8 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	defer s.running.Done()
 	defer conn.Close()
 	defer s.recovered()
-	_ = conn.SetDeadline(time.Now().Add(s.opts.LoginTimeout))
+	deadline := time.Now().Add(s.opts.LoginTimeout)
+	_ = conn.SetDeadline(deadline)
 	first, err := readStartup(conn)
 	switch {
 	case errors.Is(err, errProtocol) || errors.Is(err, errDirectTLS):
@@ -31,7 +32,7 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	case first.cancel:
 		s.cancel(ctx, conn, first)
 	default:
-		s.begin(ctx, conn, first)
+		s.begin(ctx, conn, first, deadline)
 	}
 }
 
@@ -49,7 +50,7 @@ func (s *Server) refuse(conn net.Conn, e wireError) {
 }
 
 // begin opens the server connection of a session and runs it.
-func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
+func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadline time.Time) {
 	planner := s.planner.Load()
 	if planner == nil {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
@@ -90,7 +91,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		log.Info("session closed", zap.NamedError("reason", err))
 		return
 	}
-	reason := sess.run()
+	reason := sess.run(deadline)
 	log.Info("session closed", zap.Duration("after", time.Since(opened)), zap.NamedError("reason", reason))
 }
 

@@ -10,30 +10,39 @@ import (
 	"time"
 )
 
-// session is one client connection and its server connection. Two goroutines
-// drive its core: each reads from one side and is the only writer of the other.
+// session is one client connection and its server connection. Its core is driven
+// by an event loop (relay) or by two goroutines: each reads from one side and is
+// the only writer of the other.
 type session struct {
 	id       uint64
 	server   *Server
 	client   net.Conn // written by serverToClient alone
 	upstream net.Conn // written by clientToServer alone
 	core     *core    // nil: bytes pass through
+	relay    *relay   // nil: two goroutines. Set under server.mu
 
 	draining atomic.Bool
 	once     sync.Once
 	ended    chan struct{} // closed by end
 	reason   error         // set by end, read after both directions have ended
-	loggedIn bool          // of serverToClient: the login deadline is lifted
+	loggedIn bool          // of serverToClient, or the loop: the login deadline is lifted
 }
 
 // run serves the session until one side ends it and returns why: the reason of
-// the direction that ended first, without io.EOF.
-func (s *session) run() error {
-	var running sync.WaitGroup
-	running.Add(2)
-	go s.runClientToServer(&running)
-	go s.runServerToClient(&running)
-	running.Wait()
+// the direction that ended first, without io.EOF. deadline is that of login.
+func (s *session) run(deadline time.Time) error {
+	if err := s.server.relayed(s, deadline); err != nil {
+		return err
+	}
+	if s.relay != nil {
+		s.relay.run()
+	} else {
+		var running sync.WaitGroup
+		running.Add(2)
+		go s.runClientToServer(&running)
+		go s.runServerToClient(&running)
+		running.Wait()
+	}
 	if errors.Is(s.reason, io.EOF) {
 		return nil
 	}
@@ -47,6 +56,9 @@ func (s *session) end(reason error) {
 		close(s.ended)
 		_ = s.client.Close()
 		_ = s.upstream.Close()
+		if s.relay != nil {
+			s.relay.stop(reason)
+		}
 	})
 }
 
@@ -54,6 +66,10 @@ func (s *session) end(reason error) {
 // serverToClient where it waits for an idle server.
 func (s *session) drain() {
 	s.draining.Store(true)
+	if s.relay != nil {
+		s.relay.wake()
+		return
+	}
 	_ = s.upstream.SetReadDeadline(time.Unix(1, 0))
 }
 

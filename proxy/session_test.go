@@ -26,6 +26,21 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// TestSessionsOfTwoGoroutines runs the tests of sessions, which a loop drives
+// otherwise, without one.
+func TestSessionsOfTwoGoroutines(t *testing.T) {
+	gateLoops = 0
+	defer func() { gateLoops = 1 }()
+	for name, test := range map[string]func(*testing.T){
+		"answers": TestPostgresAnswersAsTheScriptsSay, "cancel": TestCancelReachesTheServer, "notifications": TestNotificationsArriveWhileIdle,
+		"copy": TestCopyInBothDirections, "big messages": TestBigMessagesAreNotHeld, "big values": TestBigValuesArriveWhole,
+		"shutdown": TestShutdownEndsIdleSessionsAndWaitsForTransactions, "shutdown in time": TestShutdownDoesNotWaitForEver,
+		"vanishing client": TestAClientThatVanishesEndsItsBackend, "last words": TestTheServersLastWordsArrive,
+	} {
+		t.Run(name, test)
+	}
+}
+
 func TestCancelReachesTheServer(t *testing.T) {
 	g, direct := postgresGate(t, Options{MaxSessions: 1}) // cancel requests do not count
 	conn := pgtest.Connect(t, g.dsn(parse(t, direct).Database))

@@ -81,7 +81,7 @@ type script struct {
 	first   *rewrite.Planner // has every sync; they are the same in every epoch
 	changes []func(*catalog.Snapshot)
 	slice   int    // most bytes per feed
-	pending []byte           // of the client, while it has to wait
+	pending []byte // of the client, while it has to wait
 	out     strings.Builder
 }
 

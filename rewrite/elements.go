@@ -59,6 +59,6 @@ func elements(query string) string {
 		return ""
 	}
 	open := next(tokens, tokenAt(tokens, int(call.Location)), tokenOpen)
-	argument := query[tokens[open].start : tokens[closing(tokens, open)].end]
+	argument := query[tokens[open].start:tokens[closing(tokens, open)].end]
 	return "coalesce(" + counter + argument + ", 0)"
 }

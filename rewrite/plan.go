@@ -52,7 +52,7 @@ type Statement struct {
 	// Rows reports whether the application's own statement returns rows. Where
 	// it does not and Hidden is 1, the client must see no rows and no row
 	// description.
-	Rows bool
+	Rows  bool
 	Syncs []*Sync
 
 	syncAt int // offset in the original behind which the syncs go

@@ -81,11 +81,31 @@ func (s syncText) rowsUpdate() string {
 	for i, k := range s.New.Key {
 		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]"))
 	}
-	return fmt.Sprintf("UPDATE %s t SET %s FROM (%s) d WHERE %s AND ROW(%s)::record *<> ROW(%s)::record", QName(s.Rule.New.Table),
+	return fmt.Sprintf("UPDATE %s t SET %s FROM (%s) d WHERE %s AND (%s)", QName(s.Rule.New.Table),
 		list(cols, func(i int, name string) string { return fmt.Sprintf("%s = d.c%d", Ident(name), i) }),
-		s.desired(), strings.Join(target, " AND "),
-		list(cols, func(_ int, name string) string { return "t." + Ident(name) }),
-		list(cols, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }))
+		s.desired(), strings.Join(target, " AND "), s.differs())
+}
+
+// differs is true where a column of t has another image than that of d. For types
+// of which equal values look alike, comparing values does it, and costs less.
+func (s syncText) differs() string {
+	var conditions, theirs, ours []string
+	for i, name := range s.UpColumns() {
+		t, d := "t."+Ident(name), fmt.Sprintf("d.c%d", i)
+		switch s.New.Column(name).Type {
+		case "text":
+			t += ` COLLATE "C"`
+			fallthrough
+		case "smallint", "integer", "bigint", "boolean", "date", "uuid", "timestamp without time zone", "timestamp with time zone":
+			conditions = append(conditions, fmt.Sprintf("(((%s = %s) IS NOT TRUE) AND (%s IS NOT NULL OR %s IS NOT NULL))", t, d, t, d))
+		default:
+			theirs, ours = append(theirs, t), append(ours, d)
+		}
+	}
+	if len(theirs) > 0 {
+		conditions = append(conditions, fmt.Sprintf("ROW(%s)::record *<> ROW(%s)::record", strings.Join(theirs, ", "), strings.Join(ours, ", ")))
+	}
+	return strings.Join(conditions, " OR ")
 }
 
 // rowsAppend inserts the desired rows that have no place among those there are.
