@@ -87,7 +87,8 @@ var errProtocol = errors.New("protocol violation")
 
 // need says what a feed could not do yet.
 type need struct {
-	// bytes the input must have before the feed can go on; 0 for any more.
+	// bytes that the frame at hand has, where the feed could not tell what to do
+	// with the beginning of it; 0 for any more. With some more it may be able to.
 	bytes int
 	// wait: the client side must wait until c.drained delivers, then feed again.
 	wait bool

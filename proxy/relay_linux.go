@@ -29,7 +29,7 @@ type side struct {
 
 	events uint32 // what the loop waits for
 	kept   []byte // read from the socket, and not dealt with yet
-	wants  int    // how many bytes kept must have before that makes sense; 0: any more
+	wants  int    // how many bytes a frame that is needed whole has
 	waits  bool   // for the core's queue to drain
 	unsent []byte // to be written to the socket
 	sent   int    // how many of unsent have been
@@ -184,9 +184,6 @@ func (r *relay) read(x *side) error {
 	x.count(float64(n))
 	if len(x.kept) > 0 {
 		x.kept = x.kept[:len(x.kept)+n]
-		if len(x.kept) < x.wants {
-			return nil
-		}
 		into = x.kept
 	} else {
 		into = into[:n]
