@@ -65,6 +65,7 @@ WITH RECURSIVE rel(oid) AS (
     WHERE x.indrelid = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', x.oid, x.xmin) FROM pg_catalog.pg_trigger x
     WHERE x.tgrelid = ANY ((SELECT a FROM rels)::oid[]) AND NOT x.tgisinternal
+    AND x.tgfoid <> ALL (ARRAY(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'pgjanus'))
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'rule', x.oid, x.xmin) FROM pg_catalog.pg_rewrite x
     WHERE x.ev_class = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', x.oid, x.xmin) FROM pg_catalog.pg_policy x

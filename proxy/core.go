@@ -53,7 +53,10 @@ type core struct {
 	env     rewrite.Env
 	// prepares counts the texts that may have set env.SQLPrepared.
 	prepares uint64
-	ddl      bool // DDL was executed in the transaction
+	// guardedPrepares: the session has prepared, by SQL, a write that a guard
+	// made possible.
+	guardedPrepares bool
+	ddl             bool // DDL was executed in the transaction
 
 	statements statements        // named ones of the client
 	unnamed    statement         // its plan is nil when there is none
@@ -147,6 +150,7 @@ func (c *core) adopt(out *batch) (wait bool) {
 		c.queue.push(expectation{answer: answerClose, swallow: true})
 		delete(c.prepared, name)
 	}
+	c.env.SQLPrepared = c.env.SQLPrepared || c.guardedPrepares && !now.KeepsGuards(c.planner)
 	c.planner = now
 	return false
 }

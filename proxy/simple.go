@@ -55,8 +55,9 @@ func (c *core) planAnew(s *statement) *rewrite.Plan {
 // plan plans a text of the client, of which mention is known, and counts the outcome.
 func (c *core) plan(text []byte, mention rewrite.Mention, env rewrite.Env) *rewrite.Plan {
 	plan, source := c.planner.PlanFrom(text, mention, env)
-	if plan.PreparesWrite {
-		c.env.SQLPrepared = true
+	if plan.PreparesWrite || plan.PreparesGuarded {
+		c.env.SQLPrepared = c.env.SQLPrepared || plan.PreparesWrite
+		c.guardedPrepares = c.guardedPrepares || plan.PreparesGuarded
 		c.prepares++
 	}
 	c.metrics.planned(plan, source)

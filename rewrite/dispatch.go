@@ -170,7 +170,10 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 			return
 		}
 		target := writeTarget(n)
-		if rel := w.resolveAny(target); rel != nil {
+		rel := w.resolveAny(target)
+		if rel != nil && rel.guarded() {
+			refusal = w.guardedWrite(rel, n)
+		} else if rel != nil {
 			refusal = &Refusal{
 				Migration: rel.migration(),
 				Reason:    fmt.Sprintf("%s to %s is not handled yet", where(n, stmt), rel.name),

@@ -10,7 +10,7 @@ type Env struct {
 	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
 	UnsafeEncoding bool
 	// SQLPrepared: the session has prepared, by SQL and while the migration was
-	// off, a statement that writes to a migrating table.
+	// off or had a guard, a statement that writes to a migrating table.
 	SQLPrepared bool
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int

@@ -29,6 +29,7 @@ const functionNameBytes = 40
 
 // block collects the code of a function.
 type block struct {
+	trigger bool // it is a trigger function
 	declare strings.Builder
 	code    strings.Builder
 	probes  []string
@@ -50,15 +51,19 @@ func (m *Migration) function(kind string, byRow bool, code func(b *block, s sync
 			types = append(types, strings.Replace(t, typmod(t), "", 1))
 		}
 	}
-	arguments := "(" + strings.Join(types, ", ") + ")"
-	body := fmt.Sprintf("#variable_conflict use_column\n<<%s>>\nDECLARE\n%sBEGIN\n%s\tRETURN false;\nEND", label, b.declare.String(), b.code.String())
+	arguments, returns := "("+strings.Join(types, ", ")+")", "boolean"
+	if b.trigger {
+		returns = "trigger"
+	}
+	b.done()
+	body := fmt.Sprintf("#variable_conflict use_column\n<<%s>>\nDECLARE\n%sBEGIN\n%sEND", label, b.declare.String(), b.code.String())
 	hash := sha256.Sum256([]byte(m.Rule.Name + kind + arguments + body))
 	name := functionPrefix(m.Rule.Name) + kind + " " + hex.EncodeToString(hash[:4])
 
 	f := &Function{Migration: m.Rule.Name, Name: label + "." + Ident(name), Probes: b.probes}
 	f.Signature = f.Name + arguments
-	f.Create = fmt.Sprintf("CREATE FUNCTION %s RETURNS boolean LANGUAGE plpgsql AS %s;\nGRANT EXECUTE ON FUNCTION %[1]s TO PUBLIC;",
-		f.Signature, Literal(body))
+	f.Create = fmt.Sprintf("CREATE FUNCTION %s RETURNS %s LANGUAGE plpgsql AS %s;\nGRANT EXECUTE ON FUNCTION %[1]s TO PUBLIC;",
+		f.Signature, returns, Literal(body))
 	return f, nil
 }
 
@@ -106,6 +111,15 @@ func (b *block) variable(name, typ string) { fmt.Fprintf(&b.declare, "\t%s %s;\n
 
 // line adds a line of PL/pgSQL.
 func (b *block) line(format string, args ...any) { fmt.Fprintf(&b.code, "\t"+format+"\n", args...) }
+
+// done returns from the function.
+func (b *block) done() {
+	if b.trigger {
+		b.line("RETURN NULL;")
+	} else {
+		b.line("RETURN false;")
+	}
+}
 
 // statement adds an SQL statement; into, if not empty, lists the variables that
 // take its one row.

@@ -75,7 +75,7 @@ func (b *block) takeKeys(s syncText) {
 			label, i, all, setting)
 	}
 	b.line("IF pg_catalog.cardinality(%s.k0) OPERATOR(pg_catalog.=) 0 THEN", label)
-	b.line("\tRETURN false;")
+	b.done()
 	b.line("END IF;")
 	for _, k := range s.Key {
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")

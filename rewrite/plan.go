@@ -33,7 +33,8 @@ type Plan struct {
 	Refusal    *Refusal // set exactly when Outcome is Refuse
 	// PreparesWrite: the text has a PREPARE of a statement that names a
 	// migrating relation and passed because the migration is off.
-	PreparesWrite bool
+	// PreparesGuarded: it passed because of a guard.
+	PreparesWrite, PreparesGuarded bool
 
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited

@@ -28,6 +28,7 @@ import (
 // For columns there is only byKeys; what else there is to do is done inline.
 type syncs struct {
 	byRow, byKeys, fresh *Function
+	guard                *Function // of the trigger; nil without one
 }
 
 // Sync is a statement that runs behind an application's statement, in the same
@@ -66,6 +67,9 @@ func (m *Migration) buildSyncs() (err error) {
 		}
 		return f
 	}
+	if m.Rule.Guard == rules.SyncGuard {
+		m.syncs.guard = build("guard", false, (*block).guardTrigger)
+	}
 	if m.Rule.Kind == rules.Columns {
 		m.syncs.byKeys = build("keys", false, (*block).columnsByKeys)
 		return err
@@ -80,7 +84,7 @@ func (m *Migration) buildSyncs() (err error) {
 // statement is rewritten: none in phase off.
 func (m *Migration) Functions() []*Function {
 	var all []*Function
-	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh} {
+	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard} {
 		if f != nil {
 			all = append(all, f)
 		}

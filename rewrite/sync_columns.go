@@ -8,14 +8,16 @@ import (
 // columnsByKeys updates the new columns of the touched rows that disagree.
 func (b *block) columnsByKeys(s syncText) {
 	b.takeKeys(s)
-	b.statement(s, "", func(s syncText) string {
-		keys, where := s.touched()
-		if keys != "" {
-			keys = " FROM " + keys
-		}
-		set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
-		return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
-	})
+	b.statement(s, "", syncText.columnsUpdate)
+}
+
+func (s syncText) columnsUpdate() string {
+	keys, where := s.touched()
+	if keys != "" {
+		keys = " FROM " + keys
+	}
+	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
 }
 
 // disagree is the condition under which a row of a columns migration drifts:

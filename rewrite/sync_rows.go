@@ -34,7 +34,7 @@ func (b *block) rowsByRow(s syncText) {
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.statement(s, "", syncText.rowsPaired)
-	b.line("\tRETURN false;")
+	b.done()
 	b.line("END IF;")
 	b.line("IF pg_catalog.cardinality(%s.pk0) OPERATOR(pg_catalog.>) 0 THEN", label)
 	b.statement(s, "", syncText.rowsUpdate)
