@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-
 )
 
 // page reads the next keys in key order. It locks nothing: what happens to a

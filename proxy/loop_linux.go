@@ -2,11 +2,8 @@ package proxy
 
 import (
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"syscall"
-
-	"go.uber.org/zap"
 )
 
 // loop drives many sessions from one goroutine: it waits for all of their
@@ -94,7 +91,7 @@ func (l *loop) run() {
 	var events [64]syscall.EpollEvent
 	for {
 		n, err := syscall.EpollWait(l.epoll, events[:], -1)
-		if err != nil && err != syscall.EINTR { //nolint:errorlint // an Errno as it is
+		if err != nil && err != syscall.EINTR {
 			panic("BUG: waiting for sockets: " + err.Error())
 		}
 		for _, event := range events[:max(n, 0)] {
@@ -128,18 +125,9 @@ func (l *loop) runPosted() (ended bool) {
 	return false
 }
 
-// handle deals with what happened to one socket. A bug ends that session alone.
+// handle deals with what happened to one socket.
 func (l *loop) handle(x *side, events uint32) {
-	defer func() {
-		if r := recover(); r != nil {
-			l.server.opts.Metrics.panics.Inc()
-			l.server.opts.Log.Error("BUG: session ended by a panic", zap.Any("panic", r), zap.ByteString("stack", debug.Stack()))
-			x.relay.end(errPanic)
-		}
-	}()
-	if err := x.relay.event(x, events); err != nil {
-		x.relay.end(err)
-	}
+	x.relay.guarded(func() error { return x.relay.event(x, events) })
 }
 
 // watch makes the loop wait for what a socket is interested in.

@@ -132,14 +132,24 @@ func (r *relay) end(reason error) {
 }
 
 // drain ends the session if it is between transactions.
-func (r *relay) drain() {
+func (r *relay) drain() { r.guarded(r.afterServer) }
+
+// guarded ends the session where f fails. A panic is a bug of ours, and ends
+// that session alone.
+func (r *relay) guarded(f func() error) {
 	select {
 	case <-r.over:
+		return
 	default:
-		if err := r.afterServer(); err != nil {
+	}
+	err := errPanic
+	defer func() {
+		if err != nil {
 			r.end(err)
 		}
-	}
+	}()
+	defer r.loop.server.recovered()
+	err = f()
 }
 
 // event deals with what epoll says of one socket.

@@ -319,9 +319,8 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
-	if e := c.pop(); !e.swallow {
-		out.forward(from, to)
-	}
+	c.pop()
+	out.forward(from, to)
 	if c.status == 'I' && c.ddl {
 		c.ddl = false
 		if c.changed != nil {

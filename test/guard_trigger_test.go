@@ -164,7 +164,8 @@ func TestGuardsComeAndGoWithTheRules(t *testing.T) {
 		rules string
 		want  int64
 	}{
-		{guarded(), 6}, {guarded(), 6},
+		{guarded(), 6},
+		{guarded(), 6},
 		{strings.Replace(guarded(), "'disabled'", "'paused'", 1), 6},
 		{pgtest.CanonRules("dualwrite"), 6},
 		{pgtest.CanonRules("off"), 0},
