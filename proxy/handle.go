@@ -67,7 +67,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadl
 	}
 	defer upstream.Close()
 
-	sess := &session{id: s.ids.Add(1), server: s, client: conn, upstream: upstream, ended: make(chan struct{})}
+	sess := &session{id: s.ids.Add(1), server: s, client: conn, upstream: upstream, ended: make(chan struct{}), gone: make(chan struct{}), heard: make(chan struct{})}
 	kind := "proxied"
 	if first.database() != s.opts.Database || first.replication() {
 		kind = "passthrough"

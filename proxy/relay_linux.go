@@ -17,6 +17,7 @@ type relay struct {
 	server  side
 	login   *time.Timer // ends the session if login is not complete by then
 	over    chan struct{}
+	reason  error // the server is gone; what the client still sends is dropped
 }
 
 // side is one of the two sockets of a relay.
@@ -33,7 +34,7 @@ type side struct {
 	waits  bool   // for the core's queue to drain
 	unsent []byte // to be written to the socket
 	sent   int    // how many of unsent have been
-	ended  error  // why there is nothing more to read, while the peer has unsent bytes
+	broken bool   // of the server: it takes nothing more, but may have said why
 }
 
 // unwatched is the events of a socket that the loop does not know.
@@ -132,7 +133,14 @@ func (r *relay) end(reason error) {
 }
 
 // drain ends the session if it is between transactions.
-func (r *relay) drain() { r.guarded(r.afterServer) }
+func (r *relay) drain() {
+	r.guarded(func() error {
+		if r.reason != nil {
+			return r.reason
+		}
+		return r.afterServer()
+	})
+}
 
 // guarded ends the session where f fails. A panic is a bug of ours, and ends
 // that session alone.
@@ -163,20 +171,24 @@ func (r *relay) event(x *side, events uint32) error {
 	case events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) == 0:
 		return nil
 	case x.events&syscall.EPOLLIN != 0:
-		return r.read(x)
+		more, err := r.read(x)
+		// What has hung up is read to its end at once: the other side is not left
+		// with last words and an open session.
+		for more && err == nil && events&(syscall.EPOLLHUP|syscall.EPOLLERR) != 0 && x.events&syscall.EPOLLIN != 0 {
+			more, err = r.read(x)
+		}
+		return err
 	case events&(syscall.EPOLLHUP|syscall.EPOLLERR) == 0:
 		return nil
-	case len(x.peer.unsent) == 0:
-		return io.EOF
 	}
-	// It is gone, and what it sent last is still on its way.
-	x.ended = io.EOF
-	delete(r.loop.sides, int32(x.fd))
+	// It has hung up, which epoll would go on saying, and is not to be read yet.
+	x.events = unwatched
 	return os.NewSyscallError("epoll_ctl", syscall.EpollCtl(r.loop.epoll, syscall.EPOLL_CTL_DEL, x.fd, nil))
 }
 
-// read reads once and passes on what it can.
-func (r *relay) read(x *side) error {
+// read reads once and passes on what it can. It reports whether there was
+// anything.
+func (r *relay) read(x *side) (bool, error) {
 	into := r.loop.buf
 	if len(x.kept) > 0 {
 		x.makeRoom()
@@ -185,11 +197,14 @@ func (r *relay) read(x *side) error {
 	n, err := syscall.Read(x.fd, into)
 	switch {
 	case errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR):
-		return nil
+		return false, nil
 	case err != nil:
-		return os.NewSyscallError("read", err)
+		return false, r.gone(x, os.NewSyscallError("read", err))
 	case n == 0:
-		return io.EOF
+		return false, r.gone(x, io.EOF)
+	}
+	if r.reason != nil {
+		return true, nil
 	}
 	x.count(float64(n))
 	if len(x.kept) > 0 {
@@ -199,12 +214,34 @@ func (r *relay) read(x *side) error {
 		into = into[:n]
 	}
 	if err := r.pass(x, into); err != nil {
-		return err
+		return true, err
 	}
 	if x == &r.server {
-		return r.afterServer()
+		return true, r.afterServer()
 	}
-	return nil
+	return true, nil
+}
+
+// gone deals with a side that has ended. When it is the server, the client gets
+// time to read what the server said last: closing at once, with data of the
+// client's unread, would reset its connection.
+func (r *relay) gone(x *side, reason error) error {
+	if x == &r.client || r.reason != nil {
+		return reason
+	}
+	r.reason = reason
+	delete(r.loop.sides, int32(x.fd)) // its descriptor is closed at the end
+	if err := syscall.EpollCtl(r.loop.epoll, syscall.EPOLL_CTL_DEL, x.fd, nil); err != nil {
+		return reason
+	}
+	if err := syscall.Shutdown(r.client.fd, syscall.SHUT_WR); err != nil {
+		return reason
+	}
+	r.loop.drop(r.client.kept)
+	r.client.kept, r.client.waits, x.broken = nil, false, true
+	r.login.Stop()
+	r.login = time.AfterFunc(lingering, func() { r.stop(reason) })
+	return r.loop.watch(&r.client, syscall.EPOLLIN)
 }
 
 // makeRoom grows kept, by doubling, towards the size of the frame that is
@@ -264,11 +301,8 @@ func (r *relay) drained() bool {
 // interest says what the loop has to wait for at a socket: to read, unless the
 // other side is behind or the core wants to wait; to write, where it is behind.
 func (r *relay) interest(x *side) error {
-	if x.ended != nil {
-		return nil
-	}
 	var events uint32
-	if len(x.peer.unsent) == 0 && !x.waits {
+	if len(x.peer.unsent) == 0 && !x.waits && !x.peer.broken {
 		events |= syscall.EPOLLIN
 	}
 	if len(x.unsent) > 0 {
@@ -306,10 +340,13 @@ func (r *relay) send(x *side, segments [][]byte) error {
 }
 
 func (r *relay) write(x *side, data []byte) error {
+	if x.broken {
+		return nil
+	}
 	if len(x.unsent) == 0 {
 		n, err := syscall.Write(x.fd, data)
 		if err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR) {
-			return os.NewSyscallError("write", err)
+			return r.broke(x, err)
 		}
 		if data = data[max(n, 0):]; len(data) == 0 {
 			return nil
@@ -322,20 +359,32 @@ func (r *relay) write(x *side, data []byte) error {
 	return r.interest(x.peer)
 }
 
+// broke deals with a socket that cannot be written to. A server that ends a
+// session while the client is busy writing has said why before: its last words
+// are still to be read.
+func (r *relay) broke(x *side, err error) error {
+	if x == &r.client {
+		return os.NewSyscallError("write", err)
+	}
+	r.loop.drop(x.unsent)
+	x.unsent, x.sent, x.broken = nil, 0, true
+	if err := r.interest(x); err != nil {
+		return err
+	}
+	return r.interest(x.peer)
+}
+
 // flush writes what a socket did not take before.
 func (r *relay) flush(x *side) error {
 	n, err := syscall.Write(x.fd, x.unsent[x.sent:])
 	if err != nil && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR) {
-		return os.NewSyscallError("write", err)
+		return r.broke(x, err)
 	}
 	if x.sent += max(n, 0); x.sent < len(x.unsent) {
 		return nil
 	}
 	r.loop.drop(x.unsent)
 	x.unsent, x.sent = nil, 0
-	if x.peer.ended != nil {
-		return x.peer.ended
-	}
 	if err := r.interest(x); err != nil {
 		return err
 	}

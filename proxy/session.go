@@ -24,6 +24,8 @@ type session struct {
 	draining atomic.Bool
 	once     sync.Once
 	ended    chan struct{} // closed by end
+	gone     chan struct{} // closed by serverToClient: the server is gone
+	heard    chan struct{} // closed by clientToServer at its end
 	reason   error         // set by end, read after both directions have ended
 	loggedIn bool          // of serverToClient, or the loop: the login deadline is lifted
 }
@@ -76,15 +78,40 @@ func (s *session) drain() {
 func (s *session) runClientToServer(running *sync.WaitGroup) {
 	defer running.Done()
 	defer s.end(errPanic) // has no effect after an end with a reason
+	defer close(s.heard)
 	defer s.server.recovered()
-	s.end(s.clientToServer())
+	err := s.clientToServer()
+	select {
+	case <-s.gone: // and serverToClient has the reason
+	default:
+		s.end(err)
+	}
 }
 
 func (s *session) runServerToClient(running *sync.WaitGroup) {
 	defer running.Done()
 	defer s.end(errPanic)
 	defer s.server.recovered()
-	s.end(s.serverToClient())
+	err := s.serverToClient()
+	if !errors.As(err, new(writeError)) && !errors.Is(err, errDrained) {
+		s.linger()
+	}
+	s.end(err)
+}
+
+// lingering is how long a client gets to read what the server said last.
+const lingering = time.Second
+
+// linger waits, when the server is gone, until the client has ended the session
+// as well: closing at once, with data of the client's unread, would reset its
+// connection before it has read what the server said last.
+func (s *session) linger() {
+	close(s.gone)
+	_ = s.client.SetReadDeadline(time.Now().Add(lingering))
+	if c, ok := s.client.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+		<-s.heard
+	}
 }
 
 var (
@@ -100,14 +127,20 @@ func (s *session) clientToServer() error {
 		return err
 	}
 	p := newPump(s.client, s.upstream, s.server.opts.Metrics.fromClient.Add)
-	return p.run(s.core.client, func() error {
+	err := p.run(s.core.client, func() error {
 		select {
 		case <-s.core.drained:
 			return nil
 		case <-s.ended:
 			return net.ErrClosed
+		case <-s.gone:
+			return writeError{net.ErrClosed}
 		}
 	}, nil)
+	if errors.As(err, new(writeError)) {
+		_, _ = io.Copy(io.Discard, s.client) // until serverToClient has passed on the server's last words
+	}
+	return err
 }
 
 func (s *session) serverToClient() error {

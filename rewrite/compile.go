@@ -62,7 +62,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	p := &Planner{
 		epoch: epoch, set: set, snapshot: snap,
 		relations: map[catalog.Name]*relation{}, byName: map[string][]*relation{},
-		cache: cache{plans: map[string]*Plan{}},
+		cache: cache{plans: map[string]*Plan{}}, shapes: shapes{plans: map[string]*shaped{}},
 	}
 	var problems rules.Problems
 	for i := range set.Migrations {

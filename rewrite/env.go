@@ -55,9 +55,11 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	if plan := p.cache.get(text); plan != nil {
 		return plan, FromCache
 	}
-	plan := p.plan(string(text), env)
-	p.cache.put(plan)
-	return plan, Planned
+	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), env) })
+	if !kept {
+		p.cache.put(plan)
+	}
+	return plan, source
 }
 
 var passPlan = &Plan{Outcome: Pass}

@@ -35,6 +35,8 @@ type Plan struct {
 	// migrating relation and passed because the migration is off.
 	// PreparesGuarded: it passed because of a guard.
 	PreparesWrite, PreparesGuarded bool
+	// copiesLiterals: what was spliced in has literals of the text.
+	copiesLiterals bool
 
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited

@@ -20,6 +20,7 @@ type Planner struct {
 	warnings   []string
 	active     bool
 	cache      cache
+	shapes     shapes
 }
 
 // Epoch is the version of the rules this planner works under.
