@@ -3,6 +3,7 @@ package rewrite
 import (
 	"slices"
 	"sync"
+	"unicode/utf8"
 )
 
 // A shape is a text without its plain literals: '..' and numbers. Applications
@@ -11,7 +12,7 @@ import (
 // have moved by what the literals before them are longer.
 //
 // Where the lexer here is not certain to read a text as Postgres does (comments,
-// backslashes, prefixed and dollar-quoted strings, exponents), it has no shape.
+// backslashes, other encodings, prefixed and dollar-quoted strings, exponents), it has no shape.
 
 // literal is the place of a literal in a text, end exclusive.
 type literal struct{ at, end int }
@@ -31,6 +32,9 @@ type lexer struct {
 // read fills shape and literals; false where the text has no shape.
 func (l *lexer) read(text []byte) bool {
 	l.shape, l.literals = l.shape[:0], l.literals[:0]
+	if !utf8.Valid(text) {
+		return false // the parser takes UTF-8 only
+	}
 	for at := 0; at < len(text); {
 		c, end := text[at], at+1
 		switch {
