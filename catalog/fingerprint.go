@@ -12,8 +12,8 @@ import (
 // rows of pg_class are spelled out, because TRUNCATE and REINDEX rewrite them
 // and nothing here depends on that. VACUUM and ANALYZE change none of it.
 //
-// Functions and operator classes that are not built in count whole: the
-// expressions may use any of them.
+// Functions and operator classes that are not built in, nor ours, count whole:
+// the expressions may use any of them.
 //
 // Lists of OIDs are arrays, of which the planner expects few members, so that
 // it looks them up by index however many tables the database has.
@@ -65,6 +65,7 @@ WITH RECURSIVE rel(oid) AS (
     WHERE x.indrelid = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', x.oid, x.xmin) FROM pg_catalog.pg_trigger x
     WHERE x.tgrelid = ANY ((SELECT a FROM rels)::oid[]) AND NOT x.tgisinternal
+    AND x.tgfoid <> ALL (ARRAY(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'pgjanus'))
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'rule', x.oid, x.xmin) FROM pg_catalog.pg_rewrite x
     WHERE x.ev_class = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', x.oid, x.xmin) FROM pg_catalog.pg_policy x
@@ -81,6 +82,7 @@ WITH RECURSIVE rel(oid) AS (
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'member', m.roleid, m.member, m.xmin) FROM pg_catalog.pg_auth_members m
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'function', p.oid, p.xmin) FROM pg_catalog.pg_proc p
     WHERE p.oid >= 16384 AND NOT pg_catalog.pg_is_other_temp_schema(p.pronamespace)
+    AND p.pronamespace <> ALL (ARRAY(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgjanus'))
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'operator class', o.oid, o.xmin) FROM pg_catalog.pg_opclass o WHERE o.oid >= 16384
 )
 SELECT pg_catalog.md5(pg_catalog.string_agg(t, pg_catalog.chr(10) ORDER BY t COLLATE "C")) FROM line`

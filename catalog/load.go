@@ -82,9 +82,6 @@ func (s *Snapshot) read(ctx context.Context, tx pgx.Tx, req Request) error {
 	if err != nil {
 		return fmt.Errorf("reading the server's version: %w", err)
 	}
-	if s.FixedSnapshots, err = fixedSnapshots(ctx, tx); err != nil {
-		return err
-	}
 	byOID, err := s.readTables(ctx, tx, req.Tables)
 	if err != nil {
 		return err

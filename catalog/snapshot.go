@@ -11,10 +11,6 @@ type Snapshot struct {
 	Namesakes map[string][]string
 	// Exprs has the outcome for every ExprRequest, by its ID.
 	Exprs map[string]Expr
-	// FixedSnapshots: the server's, a role's or the database's default for
-	// transaction isolation is not READ COMMITTED, so transactions may have a
-	// snapshot that is older than their statements.
-	FixedSnapshots bool
 	// Fingerprint changes whenever anything in the snapshot could have changed.
 	Fingerprint string
 }

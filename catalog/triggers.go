@@ -16,11 +16,12 @@ const (
 )
 
 const triggersSQL = `
-SELECT tgrelid, tgname::text, tgtype FROM pg_trigger
-WHERE tgrelid = ANY($1::oid[]) AND NOT tgisinternal AND tgenabled <> 'D'
+SELECT tgrelid, tgname::text, tgtype FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE tgrelid = ANY($1::oid[]) AND NOT tgisinternal AND tgenabled <> 'D' AND n.nspname <> 'pgjanus'
 ORDER BY tgrelid, tgname`
 
-// readTriggers reads the user's enabled triggers. One for TRUNCATE alone has
+// readTriggers reads the user's enabled triggers: those of a guard call functions
+// of ours. One for TRUNCATE alone has
 // none of Insert, Update and Delete set.
 func readTriggers(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 	return each(ctx, tx, "triggers", triggersSQL, []any{tables.oids()}, func(row pgx.Rows) error {

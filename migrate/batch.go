@@ -6,8 +6,6 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/pgjanus/pgjanus/rewrite"
 )
 
 // page reads the next keys in key order. It locks nothing: what happens to a
@@ -139,7 +137,7 @@ func (f *filler) fill(ctx context.Context, keys []key, wait, lockTimeout string)
 			}
 		}
 		f.opts.hook("sync", f.conn)
-		if _, err := tx.Exec(ctx, f.m.Sync(rewrite.Variant{})); err != nil {
+		if _, err := tx.Exec(ctx, f.m.SyncSQL()); err != nil {
 			return fmt.Errorf("running sync: %w", err)
 		}
 		f.opts.hook("commit", f.conn)

@@ -45,13 +45,14 @@ func newFiller(config *pgx.ConnConfig, m *rewrite.Migration, opts BackfillOption
 		opts.hook = func(string, *pgx.Conn) {}
 	}
 	config = config.Copy()
-	config.DefaultQueryExecMode = pgx.QueryExecModeExec // plans that know the keys
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	for name, value := range map[string]string{
 		"application_name":              "pgjanus backfill " + m.Rule.Name,
 		"datestyle":                     "ISO", // keys in the state are read by sessions with others
 		"statement_timeout":             "0",
 		"lock_timeout":                  "0",
-		"jit":                           "off", // compiling takes longer than a batch
+		"jit":                           "off",               // compiling takes longer than a batch
+		"plan_cache_mode":               "force_custom_plan", // inside the sync, too: plans that know the keys
 		"default_transaction_isolation": "read committed",
 		"default_transaction_read_only": "off",
 	} {

@@ -2,13 +2,11 @@ package migrate
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
-	"github.com/pgjanus/pgjanus/rewrite"
 )
 
 // writer is an application's transaction at an isolation level whose snapshot
@@ -46,7 +44,7 @@ func (w *writer) write(id int) error {
 	return w.tx.Commit(ctx)
 }
 
-func stale(err error) bool { return err != nil && strings.Contains(err.Error(), rewrite.StaleSnapshot) }
+func stale(err error) bool { return code(err) == "40001" }
 
 // TestSnapshotOlderThanTheFillIsStale takes snapshots at each step of the
 // second of three batches (keys 11 to 20 of 30) and writes when that batch is

@@ -100,10 +100,10 @@ func TestSyncRunsWithTheRightsOfTheApplication(t *testing.T) {
 	}
 }
 
-func TestCheckSyncsGivesThePlaceOfTheMigration(t *testing.T) {
+func TestInstallSyncsGivesThePlaceOfTheMigration(t *testing.T) {
 	s := canon(t, 1)
 	s.exec("ALTER TABLE order_items RENAME COLUMN sku TO label") // behind the planner's back
-	err := CheckSyncs(s.context(), s.conn, s.planner)
+	err := InstallSyncs(s.context(), s.conn, s.planner)
 	if ps := rules.AsProblems(err); len(ps) != 1 || !strings.HasPrefix(ps[0].String(), "rules.yaml:2:11: Postgres refuses the statement that keeps order-items in sync: ") {
 		t.Error(err)
 	}

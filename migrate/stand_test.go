@@ -69,7 +69,7 @@ func (s *stand) rules(text string) {
 		err = Register(ctx, s.conn, set)
 	}
 	if err == nil {
-		err = CheckSyncs(ctx, s.conn, s.planner)
+		err = InstallSyncs(ctx, s.conn, s.planner)
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -126,6 +126,6 @@ func (s *stand) sync(tx pgx.Tx, migration string, keys ...string) error {
 			return err
 		}
 	}
-	_, err := tx.Exec(s.context(), m.Sync(rewrite.Variant{Fixed: true}))
+	_, err := tx.Exec(s.context(), m.SyncSQL())
 	return err
 }

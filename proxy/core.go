@@ -55,11 +55,12 @@ type core struct {
 	// seen remembers what sender executes; it may be nil.
 	seen   *usage.Table
 	sender *usage.Client // immutable
-	// fixed: transactions of the session may have a fixed snapshot.
-	fixed bool
 	// prepares counts the texts that may have set env.SQLPrepared.
 	prepares uint64
-	ddl      bool // DDL was executed in the transaction
+	// guardedPrepares: the session has prepared, by SQL, a write that a guard
+	// made possible.
+	guardedPrepares bool
+	ddl             bool // DDL was executed in the transaction
 
 	statements statements        // named ones of the client
 	unnamed    statement         // its plan is nil when there is none
@@ -93,7 +94,8 @@ var errProtocol = errors.New("protocol violation")
 
 // need says what a feed could not do yet.
 type need struct {
-	// bytes the input must have before the feed can go on; 0 for any more.
+	// bytes that the frame at hand has, where the feed could not tell what to do
+	// with the beginning of it; 0 for any more. With some more it may be able to.
 	bytes int
 	// wait: the client side must wait until c.drained delivers, then feed again.
 	wait bool
@@ -152,6 +154,7 @@ func (c *core) adopt(out *batch) (wait bool) {
 		c.queue.push(expectation{answer: answerClose, swallow: true})
 		delete(c.prepared, name)
 	}
+	c.env.SQLPrepared = c.env.SQLPrepared || c.guardedPrepares && !now.KeepsGuards(c.planner)
 	c.planner = now
 	return false
 }

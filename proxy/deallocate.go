@@ -51,7 +51,7 @@ func (c *core) noteTag(frame []byte, d *detail) {
 	switch string(frame[headerSize:]) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
 		if d == nil || !d.drops.some || d.prepares == c.prepares {
-			c.env.SQLPrepared = false
+			c.env.SQLPrepared, c.guardedPrepares = false, false
 		}
 		n := c.statements.pushed
 		if d != nil && d.drops.some {

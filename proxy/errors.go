@@ -10,14 +10,13 @@ import (
 
 // SQLSTATEs of our own errors.
 const (
-	codeRefused       = "0A000" // feature_not_supported
-	codeSyntax        = "42601" // syntax_error: what the server says to refusedText
-	codeSerialization = "40001" // serialization_failure
-	codeStarting      = "57P03" // cannot_connect_now
-	codeShutdown      = "57P01" // admin_shutdown
-	codeProtocol      = "08P01" // protocol_violation
-	codeTooMany       = "53300" // too_many_connections
-	codeUnreachable   = "08006" // connection_failure
+	codeRefused     = "0A000" // feature_not_supported
+	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
+	codeStarting    = "57P03" // cannot_connect_now
+	codeShutdown    = "57P01" // admin_shutdown
+	codeProtocol    = "08P01" // protocol_violation
+	codeTooMany     = "53300" // too_many_connections
+	codeUnreachable = "08006" // connection_failure
 )
 
 // wireError is an ErrorResponse of ours.
@@ -101,23 +100,17 @@ func (c *core) loseUnnamed() {
 
 // showError passes on the error that the client is to see.
 func (c *core) showError(h *expectation, frame []byte, out *batch) {
-	var d detail
-	if h != nil && h.detail != nil {
-		d = *h.detail
-	}
-	if d.query != nil {
-		_, d.sync = d.query.statement()
-	}
+	d := h.current()
+	migration := d.fanout(frame)
 	out.build(func(dst []byte) []byte {
 		switch {
 		case ends(frame):
 			return append(dst, frame...)
 		case d.refusal != nil && field(frame, 'C') == codeSyntax:
 			return refusalError(d.refusal).append(dst)
-		case d.sync != nil:
-			c.fixed = c.fixed || strings.Contains(field(frame, 'M'), rewrite.FixedSnapshot)
-			c.metrics.fanoutFailed(d.sync.Migration)
-			return appendFanoutError(dst, frame, d.sync)
+		case migration != "":
+			c.metrics.fanoutFailed(migration)
+			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
 			return appendMapped(dst, frame, d.edited)
 		case h != nil && h.swallow:
@@ -125,6 +118,24 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 		}
 		return append(dst, frame...)
 	})
+}
+
+// fanout returns the migration whose new shape could not be written, where that
+// is what an error, or a notice, is about; else "".
+func (d *detail) fanout(frame []byte) string {
+	if d.sync != nil {
+		return d.sync.Migration
+	}
+	if d.stmt == nil {
+		return ""
+	}
+	where := field(frame, 'W')
+	for _, migration := range d.stmt.Migrations {
+		if rewrite.RaisedBy(migration, where) >= 0 {
+			return migration
+		}
+	}
+	return ""
 }
 
 // ends reports whether an error ends the session, whatever was under way.
@@ -189,31 +200,11 @@ func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
 	})
 }
 
-// retryable returns the serialization failure that a sync's message stands for.
-func retryable(message string, sync *rewrite.Sync) (wireError, bool) {
-	e := wireError{severity: "ERROR", code: codeSerialization, hint: "The transaction might succeed if retried."}
-	switch {
-	case strings.Contains(message, rewrite.StaleSnapshot):
-		e.message = "could not serialize access due to concurrent update"
-		e.hint = fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", sync.Migration)
-	case strings.Contains(message, rewrite.DeletedMeanwhile):
-		e.message = "could not serialize access due to concurrent delete"
-	case strings.Contains(message, rewrite.FixedSnapshot):
-		e.message = "could not serialize access: pgjanus had not noticed the isolation level of this session"
-	default:
-		return e, false
-	}
-	return e, true
-}
-
 // appendFanoutError tells the client that it was the new shape that could not
-// be written: same SQLSTATE and message, no position (it is in our text), and a
-// hint that names the migration. A stale snapshot is a serialization failure.
-func appendFanoutError(dst, frame []byte, sync *rewrite.Sync) []byte {
-	if e, ok := retryable(field(frame, 'M'), sync); ok {
-		return e.append(dst)
-	}
-	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", sync.Migration)
+// be written: same SQLSTATE and message, no position and no context where they
+// are about our text, and a hint that names the migration.
+func appendFanoutError(dst, frame []byte, migration string) []byte {
+	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", migration)
 	if theirs := field(frame, 'H'); theirs != "" {
 		ours = theirs + " " + ours
 	}
@@ -221,6 +212,10 @@ func appendFanoutError(dst, frame []byte, sync *rewrite.Sync) []byte {
 		switch kind {
 		case 'P', 'p', 'q', 'H':
 			return ""
+		case 'W':
+			if at := rewrite.RaisedBy(migration, value); at >= 0 {
+				return strings.TrimSpace(value[:at])
+			}
 		}
 		return value
 	})

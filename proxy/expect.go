@@ -36,6 +36,19 @@ func (e *expectation) edit() *detail {
 	return e.detail
 }
 
+// current returns what is known of the statement that is being answered: of a
+// Query, the one of its statements that is its turn.
+func (e *expectation) current() detail {
+	if e == nil || e.detail == nil {
+		return detail{}
+	}
+	d := *e.detail
+	if d.query != nil {
+		d.stmt, d.sync = d.query.statement()
+	}
+	return d
+}
+
 // detail is what is known of an answer that is not simply forwarded.
 type detail struct {
 	edited  *rewrite.Edited    // the text that error positions refer to

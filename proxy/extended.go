@@ -14,10 +14,10 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	if !ok || !ok2 {
 		return errProtocol
 	}
-	mention := c.mentions(text)
+	mention := c.planner.Mentions(text)
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.planTyped(text, types, mention)
+		plan = c.plan(text, mention, c.env)
 	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
@@ -170,7 +170,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		out.forward(from, to)
 	}
 	for i, sync := range st.Syncs {
-		c.inject(c.form().Pick(sync), i == len(st.Syncs)-1, out)
+		c.inject(sync, i == len(st.Syncs)-1, out)
 	}
 	return nil
 }

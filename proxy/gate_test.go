@@ -41,10 +41,14 @@ func noLeaks(t testing.TB) {
 	t.Cleanup(func() { goleak.VerifyNone(t, pgtest.IgnoreServer()) })
 }
 
+// gateLoops is how many loops a gate has; 0 for sessions of two goroutines.
+var gateLoops = 1
+
 // newGate starts a Server with rules in force.
 func newGate(t testing.TB, opts Options) *gate {
 	t.Helper()
 	opts.Metrics = NewMetrics(prometheus.NewRegistry())
+	opts.Loops = gateLoops
 	if opts.LoginTimeout == 0 {
 		opts.LoginTimeout = patience
 	}

@@ -18,7 +18,8 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	defer s.running.Done()
 	defer conn.Close()
 	defer s.recovered()
-	_ = conn.SetDeadline(time.Now().Add(s.opts.LoginTimeout))
+	deadline := time.Now().Add(s.opts.LoginTimeout)
+	_ = conn.SetDeadline(deadline)
 	first, err := readStartup(conn)
 	switch {
 	case errors.Is(err, errProtocol) || errors.Is(err, errDirectTLS):
@@ -33,7 +34,7 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	case first.cancel:
 		s.cancel(ctx, conn, first)
 	default:
-		s.begin(ctx, conn, first)
+		s.begin(ctx, conn, first, deadline)
 	}
 }
 
@@ -51,7 +52,7 @@ func (s *Server) refuse(conn net.Conn, e wireError) {
 }
 
 // begin opens the server connection of a session and runs it.
-func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
+func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadline time.Time) {
 	planner := s.planner.Load()
 	if planner == nil {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
@@ -68,7 +69,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 	}
 	defer upstream.Close()
 
-	sess := &session{id: s.ids.Add(1), server: s, client: conn, upstream: upstream, ended: make(chan struct{})}
+	sess := &session{id: s.ids.Add(1), server: s, client: conn, upstream: upstream, ended: make(chan struct{}), gone: make(chan struct{}), heard: make(chan struct{})}
 	kind := "proxied"
 	if first.database() != s.opts.Database || first.replication() {
 		kind = "passthrough"
@@ -77,7 +78,6 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		sess.core.changed = s.opts.CatalogChanged
 		sess.core.seen = s.opts.Usage
 		sess.core.sender = &usage.Client{Application: first.params["application_name"], User: first.params["user"]}
-		sess.core.mentions(first.raw) // options may ask for an isolation level
 	}
 	if !s.add(sess) {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
@@ -95,7 +95,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup) {
 		log.Info("session closed", zap.NamedError("reason", err))
 		return
 	}
-	reason := sess.run()
+	reason := sess.run(deadline)
 	log.Info("session closed", zap.Duration("after", time.Since(opened)), zap.NamedError("reason", reason))
 }
 

@@ -29,6 +29,9 @@ type Options struct {
 	MaxStatement int
 	// MaxSessions is how many sessions may be open at once; 0 means no limit.
 	MaxSessions int
+	// Loops is how many event loops drive sessions; 0 means that each session has
+	// two goroutines instead, which costs more. Only Linux has loops.
+	Loops int
 	// Drain is how long Serve waits at its end for sessions to get between two
 	// transactions.
 	Drain time.Duration
@@ -47,6 +50,7 @@ type Server struct {
 	dial    func(ctx context.Context) (net.Conn, error)
 	planner atomic.Pointer[rewrite.Planner]
 	ids     atomic.Uint64
+	loops   loops
 
 	mu       sync.Mutex // guards what follows
 	sessions map[*session]struct{}
@@ -123,6 +127,10 @@ func (s *Server) open() []*session {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
+	if err := s.loops.start(s, s.opts.Loops); err != nil {
+		return err
+	}
+	defer s.loops.stop()
 	sessions, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	err := s.accept(ctx, sessions, ln)
@@ -202,6 +210,18 @@ func (s *Server) add(sess *session) bool {
 	s.sessions[sess] = struct{}{}
 	s.opts.Metrics.sessions.Inc()
 	return true
+}
+
+// relayed hands a session to a loop, if there are any.
+func (s *Server) relayed(sess *session, deadline time.Time) error {
+	if sess.core == nil {
+		return nil
+	}
+	r, err := s.loops.take(sess, deadline)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sess.relay = r
+	return err
 }
 
 func (s *Server) remove(sess *session) {

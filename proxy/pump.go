@@ -50,11 +50,16 @@ func (p *pump) run(feed func([]byte, *batch) (int, need, error), wait, after fun
 	}
 }
 
+// writeError says that it was writing that failed.
+type writeError struct{ error }
+
+func (e writeError) Unwrap() error { return e.error }
+
 func (p *pump) feed(feed func([]byte, *batch) (int, need, error), wait func() error) error {
 	for p.r < p.w {
 		n, want, err := feed(p.buf[p.r:p.w], &p.out)
 		if werr := p.write(); werr != nil {
-			return werr
+			return writeError{werr}
 		}
 		p.r += n
 		if err != nil {

@@ -100,6 +100,14 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 			c.skipFrame(size)
 			return true, nil
 		}
+		if reshaped(h) != nil {
+			if !complete {
+				return false, nil
+			}
+			if d := h.current(); d.fanout(in[from:to]) != "" {
+				return true, nil
+			}
+		}
 	case 'Z':
 		if size != headerSize+1 {
 			return true, errProtocol
@@ -257,9 +265,6 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 				c.held = append(c.held[:0], in[from:to]...)
 				return nil
 			}
-			if retagged(e.detail.stmt, in[from], out) {
-				return nil
-			}
 		}
 	case answerQuery:
 		c.noteTag(in[from:to], h.detail)
@@ -279,10 +284,6 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 			p.next()
 			return nil
 		}
-		if sync == nil && retagged(st, in[from], out) {
-			p.next()
-			return nil
-		}
 		complete := p.next()
 		if sync != nil {
 			if complete {
@@ -293,18 +294,6 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 	}
 	out.forward(from, to)
 	return nil
-}
-
-// retagged writes the completion with the tag of the application's statement
-// where that of the rewritten one is another.
-func retagged(st *rewrite.Statement, kind byte, out *batch) bool {
-	if st.Tag == "" || kind != 'C' {
-		return false
-	}
-	out.build(func(dst []byte) []byte {
-		return appendFrame(dst, 'C', func(b []byte) []byte { return appendCString(b, st.Tag) })
-	})
-	return true
 }
 
 // release lets go of the completion that waited for syncs.
@@ -330,9 +319,8 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
-	if e := c.pop(); !e.swallow {
-		out.forward(from, to)
-	}
+	c.pop()
+	out.forward(from, to)
 	if c.status == 'I' && c.ddl {
 		c.ddl = false
 		if c.changed != nil {

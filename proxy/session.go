@@ -10,30 +10,41 @@ import (
 	"time"
 )
 
-// session is one client connection and its server connection. Two goroutines
-// drive its core: each reads from one side and is the only writer of the other.
+// session is one client connection and its server connection. Its core is driven
+// by an event loop (relay) or by two goroutines: each reads from one side and is
+// the only writer of the other.
 type session struct {
 	id       uint64
 	server   *Server
 	client   net.Conn // written by serverToClient alone
 	upstream net.Conn // written by clientToServer alone
 	core     *core    // nil: bytes pass through
+	relay    *relay   // nil: two goroutines. Set under server.mu
 
 	draining atomic.Bool
 	once     sync.Once
 	ended    chan struct{} // closed by end
+	gone     chan struct{} // closed by serverToClient: the server is gone
+	heard    chan struct{} // closed by clientToServer at its end
 	reason   error         // set by end, read after both directions have ended
-	loggedIn bool          // of serverToClient: the login deadline is lifted
+	loggedIn bool          // of serverToClient, or the loop: the login deadline is lifted
 }
 
 // run serves the session until one side ends it and returns why: the reason of
-// the direction that ended first, without io.EOF.
-func (s *session) run() error {
-	var running sync.WaitGroup
-	running.Add(2)
-	go s.runClientToServer(&running)
-	go s.runServerToClient(&running)
-	running.Wait()
+// the direction that ended first, without io.EOF. deadline is that of login.
+func (s *session) run(deadline time.Time) error {
+	if err := s.server.relayed(s, deadline); err != nil {
+		return err
+	}
+	if s.relay != nil {
+		s.relay.run()
+	} else {
+		var running sync.WaitGroup
+		running.Add(2)
+		go s.runClientToServer(&running)
+		go s.runServerToClient(&running)
+		running.Wait()
+	}
 	if errors.Is(s.reason, io.EOF) {
 		return nil
 	}
@@ -47,6 +58,9 @@ func (s *session) end(reason error) {
 		close(s.ended)
 		_ = s.client.Close()
 		_ = s.upstream.Close()
+		if s.relay != nil {
+			s.relay.stop(reason)
+		}
 	})
 }
 
@@ -54,21 +68,50 @@ func (s *session) end(reason error) {
 // serverToClient where it waits for an idle server.
 func (s *session) drain() {
 	s.draining.Store(true)
+	if s.relay != nil {
+		s.relay.wake()
+		return
+	}
 	_ = s.upstream.SetReadDeadline(time.Unix(1, 0))
 }
 
 func (s *session) runClientToServer(running *sync.WaitGroup) {
 	defer running.Done()
 	defer s.end(errPanic) // has no effect after an end with a reason
+	defer close(s.heard)
 	defer s.server.recovered()
-	s.end(s.clientToServer())
+	err := s.clientToServer()
+	select {
+	case <-s.gone: // and serverToClient has the reason
+	default:
+		s.end(err)
+	}
 }
 
 func (s *session) runServerToClient(running *sync.WaitGroup) {
 	defer running.Done()
 	defer s.end(errPanic)
 	defer s.server.recovered()
-	s.end(s.serverToClient())
+	err := s.serverToClient()
+	if !errors.As(err, new(writeError)) && !errors.Is(err, errDrained) {
+		s.linger()
+	}
+	s.end(err)
+}
+
+// lingering is how long a client gets to read what the server said last.
+const lingering = time.Second
+
+// linger waits, when the server is gone, until the client has ended the session
+// as well: closing at once, with data of the client's unread, would reset its
+// connection before it has read what the server said last.
+func (s *session) linger() {
+	close(s.gone)
+	_ = s.client.SetReadDeadline(time.Now().Add(lingering))
+	if c, ok := s.client.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+		<-s.heard
+	}
 }
 
 var (
@@ -84,14 +127,20 @@ func (s *session) clientToServer() error {
 		return err
 	}
 	p := newPump(s.client, s.upstream, s.server.opts.Metrics.fromClient.Add)
-	return p.run(s.core.client, func() error {
+	err := p.run(s.core.client, func() error {
 		select {
 		case <-s.core.drained:
 			return nil
 		case <-s.ended:
 			return net.ErrClosed
+		case <-s.gone:
+			return writeError{net.ErrClosed}
 		}
 	}, nil)
+	if errors.As(err, new(writeError)) {
+		_, _ = io.Copy(io.Discard, s.client) // until serverToClient has passed on the server's last words
+	}
+	return err
 }
 
 func (s *session) serverToClient() error {

@@ -26,6 +26,22 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// TestSessionsOfTwoGoroutines runs the tests of sessions, which a loop drives
+// otherwise, without one.
+func TestSessionsOfTwoGoroutines(t *testing.T) {
+	gateLoops = 0
+	defer func() { gateLoops = 1 }()
+	for name, test := range map[string]func(*testing.T){
+		"answers": TestPostgresAnswersAsTheScriptsSay, "cancel": TestCancelReachesTheServer, "notifications": TestNotificationsArriveWhileIdle,
+		"copy": TestCopyInBothDirections, "big messages": TestBigMessagesAreNotHeld, "big values": TestBigValuesArriveWhole,
+		"shutdown": TestShutdownEndsIdleSessionsAndWaitsForTransactions, "shutdown in time": TestShutdownDoesNotWaitForEver,
+		"vanishing client": TestAClientThatVanishesEndsItsBackend, "last words": TestTheServersLastWordsArrive,
+		"sent before the end": TestWhatTheServerSentBeforeItEndedArrives,
+	} {
+		t.Run(name, test)
+	}
+}
+
 func TestCancelReachesTheServer(t *testing.T) {
 	g, direct := postgresGate(t, Options{MaxSessions: 1}) // cancel requests do not count
 	conn := pgtest.Connect(t, g.dsn(parse(t, direct).Database))
@@ -261,4 +277,35 @@ func (endless) Read(p []byte) (int, error) {
 		p[i] = "line\n"[i%5]
 	}
 	return len(p) - len(p)%5, nil
+}
+
+// A server that ends a session whose client is slow to read: everything that it
+// has sent before arrives.
+func TestWhatTheServerSentBeforeItEndedArrives(t *testing.T) {
+	const rows = 40 << 20
+	upstream := fakeUpstream(t, func(conn net.Conn) {
+		startup := startupPacket(version3, "user", "me", "database", "app")
+		_, _ = io.CopyN(io.Discard, conn, int64(len(startup)))
+		_, _ = conn.Write(encodeServer(t, "AuthenticationOk | ReadyForQuery I"))
+		row := append([]byte{'D', 0, 0, 4, 0}, make([]byte, 1020)...)
+		for range rows / 1024 {
+			if _, err := conn.Write(row); err != nil {
+				return
+			}
+		}
+		_, _ = io.CopyN(io.Discard, conn, int64(len(appendQuery(nil, "SELECT 1")))) // unread, it would have its kernel drop what was sent
+		_ = conn.Close()
+	})
+	g := newGate(t, Options{Upstream: upstream, Database: "app"})
+	c := g.raw()
+	c.send(startupPacket(version3, "user", "me", "database", "app"))
+	c.read(len(encodeServer(t, "AuthenticationOk | ReadyForQuery I")))
+	c.send(appendQuery(nil, "SELECT 1"))
+	time.Sleep(300 * time.Millisecond) // the client is busy
+	n, err := io.Copy(io.Discard, c)
+	if want := int64(rows / 1024 * 1025); n != want || err != nil {
+		t.Errorf("%d bytes arrived of %d, %v", n, want, err)
+	}
+	_ = c.Close()
+	eventually(t, "its session is gone", func() bool { return len(g.server.Sessions()) == 0 })
 }

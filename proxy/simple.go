@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/pgjanus/pgjanus/rewrite"
@@ -15,7 +14,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	}
 	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil}
 	c.unnamed.plan, c.portal = nil, portal{}
-	mention := c.mentions(text)
+	mention := c.planner.Mentions(text)
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
 		e.detail = &detail{drops: drops, pushed: c.statements.pushed, prepares: c.prepares}
@@ -39,88 +38,27 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	return nil
 }
 
-// rewriteQuery sends the edited text with its syncs. The first time, they are
-// in it in full, and are prepared behind it for the next time.
+// rewriteQuery sends the edited text, with its syncs.
 func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 	c.syncing = time.Now()
-	form := c.form()
-	var missing []*rewrite.Sync
-	for _, sync := range plan.Syncs() {
-		if sync = form.Pick(sync); c.wants(sync) {
-			missing = append(missing, sync)
-		}
-	}
-	if len(missing) > 0 {
-		form |= rewrite.InFull
-	}
-	edited := plan.Simple(form)
+	edited := plan.Simple()
 	out.build(func(dst []byte) []byte { return appendQuery(dst, edited.Text) })
 	d := e.edit()
 	d.edited, d.query = edited, &progress{plan: plan}
 	c.queue.push(e)
-	if len(missing) == 0 || c.batched || copies(plan) {
-		// Inside an extended batch an error of ours would hit the client's
-		// messages, and inside COPY FROM STDIN any message ends it.
-		return
-	}
-	for _, sync := range missing {
-		if !c.wants(sync) {
-			continue // twice in one text
-		}
-		out.build(func(dst []byte) []byte { return c.appendPrepare(dst, sync) })
-		c.expectPrepare(sync, &detail{})
-	}
-	out.build(appendSync)
-	c.batch++
-	c.queue.push(expectation{answer: answerReady, swallow: true})
-}
-
-// form is the form of the syncs that the session's transactions need.
-func (c *core) form() rewrite.SyncForm {
-	if c.fixed || c.planner.FixedByDefault() {
-		return rewrite.FixedSnapshots
-	}
-	return 0
-}
-
-// mentions says what a text may be about, and notes what that means for the
-// session from then on.
-func (c *core) mentions(text []byte) rewrite.Mention {
-	mention := c.planner.Mentions(text)
-	c.fixed = c.fixed || mention&rewrite.MentionsIsolation != 0
-	return mention
-}
-
-// copies reports whether the text has a COPY.
-func copies(plan *rewrite.Plan) bool {
-	for i := range plan.Statements {
-		if plan.Statements[i].Kind == "COPY" {
-			return true
-		}
-	}
-	return false
-}
-
-// planTyped plans the text of a Parse. types is the end of its body: a count of
-// declared parameter types, and their OIDs.
-func (c *core) planTyped(text, types []byte, mention rewrite.Mention) *rewrite.Plan {
-	env := c.env
-	for i := 2; i+4 <= len(types); i += 4 {
-		env.LooseTypes = env.LooseTypes || rewrite.LooseType(binary.BigEndian.Uint32(types[i:]))
-	}
-	return c.plan(text, mention, env)
 }
 
 // planAnew plans a prepared statement under the rules of the current epoch.
 func (c *core) planAnew(s *statement) *rewrite.Plan {
-	return c.planTyped(s.text, s.types, c.planner.Mentions(s.text))
+	return c.plan(s.text, c.planner.Mentions(s.text), c.env)
 }
 
 // plan plans a text of the client, of which mention is known, and counts the outcome.
 func (c *core) plan(text []byte, mention rewrite.Mention, env rewrite.Env) *rewrite.Plan {
 	plan, source := c.planner.PlanFrom(text, mention, env)
-	if plan.PreparesWrite {
-		c.env.SQLPrepared = true
+	if plan.PreparesWrite || plan.PreparesGuarded {
+		c.env.SQLPrepared = c.env.SQLPrepared || plan.PreparesWrite
+		c.guardedPrepares = c.guardedPrepares || plan.PreparesGuarded
 		c.prepares++
 	}
 	c.metrics.planned(plan, source)

@@ -168,10 +168,11 @@ func encodeServer(t testing.TB, text string) []byte {
 				e.Position = int32(n)
 			}
 			e.Hint = w.option("hint")
+			e.Where = spelled(w.option("where"))
 			e.Message = w.rest
 			return e
 		case "Notice":
-			return &pgproto3.NoticeResponse{Severity: "NOTICE", Code: "00000", Message: w.rest}
+			return &pgproto3.NoticeResponse{Severity: "NOTICE", Code: "00000", Where: spelled(w.option("where")), Message: w.rest}
 		case "ParameterStatus":
 			return &pgproto3.ParameterStatus{Name: w.next(), Value: w.rest}
 		case "Notification":
@@ -189,4 +190,9 @@ func encodeServer(t testing.TB, text string) []byte {
 		}
 		return nil
 	})
+}
+
+// spelled returns a context of several words and lines.
+func spelled(s string) string {
+	return strings.NewReplacer("_", " ", ";", "\n").Replace(s)
 }

@@ -62,7 +62,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	p := &Planner{
 		epoch: epoch, set: set, snapshot: snap,
 		relations: map[catalog.Name]*relation{}, byName: map[string][]*relation{},
-		cache: cache{plans: map[string]*Plan{}},
+		cache: cache{plans: map[string]*Plan{}}, shapes: shapes{plans: map[string]*shaped{}},
 	}
 	var problems rules.Problems
 	for i := range set.Migrations {
@@ -110,8 +110,11 @@ func (p *Planner) relate(m *Migration) {
 	}
 }
 
+// viaView is relation.via for a view.
+const viaView = "a view over"
+
 func (p *Planner) relatives(t *catalog.Table, base *relation) {
-	for via, names := range map[string][]catalog.Name{"a view over": t.Views, "an inheritance child of": t.Children, "an inheritance parent of": t.Parents} {
+	for via, names := range map[string][]catalog.Name{viaView: t.Views, "an inheritance child of": t.Children, "an inheritance parent of": t.Parents} {
 		for _, name := range names {
 			rel := p.relation(name)
 			if len(rel.old)+len(rel.new) == 0 && rel != base {

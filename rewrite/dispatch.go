@@ -18,8 +18,8 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
-	planned map[node]bool          // writes that have been dealt with
-	touched map[*Migration]Variant // the syncs it needs
+	planned map[node]bool       // writes that have been dealt with
+	touched map[*Migration]bool // the syncs it needs behind it
 	ctes    int
 }
 
@@ -81,7 +81,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	w.plan.Statements = append(w.plan.Statements, Statement{Kind: kindOf(raw.Stmt)})
 	w.stmt = &w.plan.Statements[len(w.plan.Statements)-1]
 	w.planned = map[node]bool{}
-	w.touched = map[*Migration]Variant{}
+	w.touched = map[*Migration]bool{}
 	from, to := w.span(raw)
 	if from >= to {
 		return nil
@@ -95,8 +95,8 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return err
 	}
 	for _, m := range w.migrations {
-		if v, ok := w.touched[m]; ok {
-			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, v))
+		if w.touched[m] {
+			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m))
 		}
 	}
 	return nil
@@ -170,7 +170,10 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 			return
 		}
 		target := writeTarget(n)
-		if rel := w.resolveAny(target); rel != nil {
+		rel := w.resolveAny(target)
+		if rel != nil && rel.guarded() {
+			refusal = w.guardedWrite(rel, n)
+		} else if rel != nil {
 			refusal = &Refusal{
 				Migration: rel.migration(),
 				Reason:    fmt.Sprintf("%s to %s is not handled yet", where(n, stmt), rel.name),

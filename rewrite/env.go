@@ -10,18 +10,11 @@ type Env struct {
 	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
 	UnsafeEncoding bool
 	// SQLPrepared: the session has prepared, by SQL and while the migration was
-	// off, a statement that writes to a migrating table.
+	// off or had a guard, a statement that writes to a migrating table.
 	SQLPrepared bool
-	// LooseTypes: the text comes with parameters of a declared type in whose
-	// comparison different keys may be equal (LooseType).
-	LooseTypes bool
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int
 }
-
-// LooseType reports whether parameters of the type with that OID call for
-// Env.LooseTypes: float4, float8 and character(n).
-func LooseType(oid uint32) bool { return oid == 700 || oid == 701 || oid == 1042 }
 
 // Mentions says what text might be about. It does not allocate.
 func (p *Planner) Mentions(text []byte) Mention { return p.mentions.in(text) }
@@ -62,17 +55,19 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 		plan.unread = unread
 		return plan, Unmentioned
 	}
-	if unread != nil || env.LooseTypes {
-		plan := p.plan(string(text), env) // rare enough to stay out of the cache
+	if unread != nil {
+		plan := p.plan(string(text), env) // which passes: every migration is off
 		plan.unread = unread
 		return plan, Planned
 	}
 	if plan := p.cache.get(text); plan != nil {
 		return plan, FromCache
 	}
-	plan := p.plan(string(text), env)
-	p.cache.put(plan)
-	return plan, Planned
+	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), env) })
+	if !kept {
+		p.cache.put(plan)
+	}
+	return plan, source
 }
 
 var passPlan = &Plan{Outcome: Pass}

@@ -172,6 +172,11 @@ func (w *planning) constant(n *pg_query.Node) (string, bool) {
 		if w.tokens[i].kind == tokenMinus {
 			end++
 		}
+		switch w.tokens[end].kind {
+		case pg_query.Token_TRUE_P, pg_query.Token_FALSE_P, pg_query.Token_NULL_P:
+		default:
+			w.plan.copiesLiterals = true
+		}
 		return " " + w.text[w.tokens[i].start:w.tokens[end].end], true
 	case n.GetTypeCast() != nil:
 		t := n.GetTypeCast().TypeName

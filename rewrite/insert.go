@@ -14,7 +14,6 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	}
 	wr := &write{rel: rel, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
-	one := w.insertsOne(n)
 	for _, m := range rel.old {
 		if err := w.knowsNewShape(m, columns, n.Relation); err != nil {
 			return nil, err
@@ -27,29 +26,23 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			if err := w.movesKey(m, conflict, n.Relation); err != nil {
 				return nil, err
 			}
-			if one && len(rel.old) == 1 && w.inlineRows(m, n, wr, from, to) {
-				return wr, nil
+			switch {
+			case m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
+				w.sync(wr, m, rowName(n.Relation))
+			case len(conflict) > 0:
+				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
+			default:
+				w.call(wr, m, m.syncs.fresh, rowName(n.Relation))
 			}
-			w.sync(wr, m, rowName(n.Relation), Variant{Fresh: len(conflict) == 0, One: one})
 			continue
 		}
 		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			continue
 		}
-		w.sync(wr, m, rowName(n.Relation), Variant{One: one})
+		w.sync(wr, m, rowName(n.Relation))
 	}
 	return wr, nil
-}
-
-// insertsOne reports whether an INSERT is a statement by itself and of one row.
-// Inside WITH, another part might touch another row.
-func (w *planning) insertsOne(n *pg_query.InsertStmt) bool {
-	if w.stmt.Kind != "INSERT" || n.WithClause != nil {
-		return false
-	}
-	sel := n.SelectStmt.GetSelectStmt()
-	return sel == nil || len(sel.ValuesLists) == 1
 }
 
 // insertColumns returns the columns that an INSERT gives values for, as far as

@@ -3,8 +3,6 @@ package rewrite
 import (
 	"fmt"
 	"strings"
-
-	"github.com/pgjanus/pgjanus/rules"
 )
 
 // spillBytes is how much a setting holds before it is moved to its "_all"
@@ -49,32 +47,13 @@ func oneOf(set []string, t string) bool {
 	return false
 }
 
-// plain is the text of a single key value: element without its quotes. A
-// string has a mark in front, so that it is never empty.
-func (k KeyColumn) plain(column string) string {
-	switch {
-	case oneOf(bareTypes, k.Type):
-		return column + "::pg_catalog.text"
-	case oneOf(dateTypes, k.Type):
-		return "(pg_catalog.to_json(" + column + ") OPERATOR(pg_catalog.#>>) '{}')"
-	}
-	return "pg_catalog.concat('=', " + column + ")"
-}
-
 // Record returns a boolean expression for a RETURNING list: evaluated once for
 // every row the statement touches, it appends the row's key to the settings.
-// row is the name the statement gives the table, already quoted. one says that
-// the statement touches one row at most: then the key takes the place of what
-// was there.
-func (m *Migration) Record(row string, one bool) string {
+// row is the name the statement gives the table, already quoted.
+func (m *Migration) Record(row string) string {
 	parts := make([]string, len(m.Key))
 	for i, k := range m.Key {
-		column := row + "." + Ident(k.Name)
-		if one {
-			parts[i] = fmt.Sprintf("pg_catalog.set_config(%s, %s, true) IS NULL", Literal(k.one()), k.plain(column))
-			continue
-		}
-		column = k.element(column)
+		column := k.element(row + "." + Ident(k.Name))
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		held := "pg_catalog.current_setting(" + setting + ", true)"
 		parts[i] = fmt.Sprintf("CASE WHEN pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d"+
@@ -86,58 +65,54 @@ func (m *Migration) Record(row string, one bool) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-// one is the setting that holds the key of a statement that touches one row.
-func (k KeyColumn) one() string { return k.Setting + "_one" }
-
-// taken is the value of a key column that Record left for one row: NULL where
-// there is none. It stays there: a statement that touches no row leaves the key
-// of an earlier one of the transaction, and the sync of that does nothing wrong,
-// since the transaction still holds the row's lock.
-func (k KeyColumn) taken() string {
-	value := "nullif(current_setting(" + Literal(k.one()) + ", true), '')"
-	if !oneOf(bareTypes, k.Type) && !oneOf(dateTypes, k.Type) {
-		value = "substr(" + value + ", 2)"
-	}
-	return value
-}
-
-// direct reports whether the sync reads its only key where it needs it, without
-// the CTE k. Then that is also where it notices a fixed snapshot.
-func (s syncText) direct() bool { return s.One && !s.Fixed }
-
-// key is the value of key column i of a direct sync.
-func (s syncText) key(i int) string {
-	k := s.Key[i]
-	if i > 0 || s.Rule.Kind == rules.Columns {
-		return "(" + k.taken() + ")::" + k.Type
-	}
-	return "(CASE WHEN " + movingIsolation + " THEN " + k.taken() + " ELSE " + s.fixedSnapshot() + " END)::" + k.Type
-}
-
-// keys is the CTE k of a sync: one row whose columns k0.. are arrays of the
-// touched key values. Reading the settings of many clears them: the target list
-// of the inner query is evaluated from left to right, and OFFSET 0 keeps it
-// whole. A direct sync has none.
-func (s syncText) keys() []string {
-	if s.direct() {
-		return nil
-	}
-	var inner, outer []string
+// takeKeys moves the keys from the settings to variables k0.., one array for
+// each column of the key, and returns where there are none.
+func (b *block) takeKeys(s syncText) {
 	for i, k := range s.Key {
-		if s.One {
-			outer = append(outer, fmt.Sprintf("ARRAY[(%s)::%s] AS k%d", k.taken(), k.Type, i))
-			continue
-		}
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
-		inner = append(inner, fmt.Sprintf("current_setting(%s, true) AS a%d, current_setting(%s, true) AS v%d, set_config(%s, '', true),"+
-			" CASE WHEN current_setting(%s, true) <> '' THEN set_config(%s, '', true) END", all, i, setting, i, setting, all, all))
-		outer = append(outer, fmt.Sprintf("concat('{', substr(concat(s.a%d, s.v%d), 2), '}')::%s[] AS k%d", i, i, k.Type, i))
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
+		b.line("%s.k%d := pg_catalog.concat('{', pg_catalog.substr(pg_catalog.concat(pg_catalog.current_setting(%s, true), pg_catalog.current_setting(%s, true)), 2), '}');",
+			label, i, all, setting)
 	}
-	from := ""
-	if !s.One {
-		from = " FROM (SELECT " + strings.Join(inner, ", ") + " OFFSET 0) s"
+	b.line("IF pg_catalog.cardinality(%s.k0) OPERATOR(pg_catalog.=) 0 THEN", label)
+	b.done()
+	b.line("END IF;")
+	for _, k := range s.Key {
+		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
+		b.line("PERFORM pg_catalog.set_config(%s, '', true);", setting)
+		b.line("IF pg_catalog.current_setting(%s, true) OPERATOR(pg_catalog.<>) '' THEN", all)
+		b.line("\tPERFORM pg_catalog.set_config(%s, '', true);", all)
+		b.line("END IF;")
 	}
-	return []string{"k AS MATERIALIZED (SELECT " + strings.Join(outer, ", ") + from + ")"}
+}
+
+// argument is the value of a column of the old row that a function by row is
+// called for.
+func (s syncText) argument(column string) string {
+	for i, c := range s.rowArguments() {
+		if c == column && s.probe {
+			return "(NULL::" + CastType(s.Old.Column(c)) + ")"
+		}
+		if c == column {
+			return fmt.Sprintf("$%d", i+1)
+		}
+	}
+	panic("BUG: not an argument: " + column)
+}
+
+// keyArray is the array of the values of key column i.
+func (s syncText) keyArray(i int) string {
+	if s.byRow {
+		return "ARRAY[" + s.argument(s.Key[i].Name) + "]"
+	}
+	return s.variable(fmt.Sprintf("k%d", i), s.Key[i].Type+"[]")
+}
+
+// keyRows is a relation of the keys, named alias, with columns k0.., for FROM.
+func (s syncText) keyRows(alias string) string {
+	unnests := list(s.Key, func(i int, _ KeyColumn) string { return "unnest(" + s.keyArray(i) + ")" })
+	names := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
+	return fmt.Sprintf("ROWS FROM (%s) %s(%s)", unnests, alias, names)
 }
 
 // oldRows returns the FROM and WHERE clauses that select the touched rows of the
@@ -153,24 +128,13 @@ func (s syncText) oldRows() (from, where string) {
 // touched returns the condition that a row of the old table, named old, has been
 // touched, and the relation that it needs beside that, if any.
 func (s syncText) touched() (keys, where string) {
-	if s.direct() {
-		return "", s.equate(s.key)
-	}
 	if len(s.Key) == 1 {
-		return "", fmt.Sprintf("old.%s = ANY ((SELECT k0 FROM k)::%s[])", Ident(s.Key[0].Name), s.Key[0].Type)
+		return "", fmt.Sprintf("old.%s = ANY (%s)", Ident(s.Key[0].Name), s.keyArray(0))
 	}
-	unnests := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("unnest(k.k%d)", i) })
-	names := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("k%d", i) })
 	distinct := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
-	keys = fmt.Sprintf("(SELECT DISTINCT %s FROM k, ROWS FROM (%s) u(%s)) kk", distinct, unnests, names)
-	return keys, s.equate(func(i int) string { return fmt.Sprintf("kk.k%d", i) })
-}
-
-// equate compares the key columns of old with values.
-func (s syncText) equate(value func(i int) string) string {
 	conditions := make([]string, len(s.Key))
 	for i, k := range s.Key {
-		conditions[i] = fmt.Sprintf("old.%s = %s", Ident(k.Name), value(i))
+		conditions[i] = fmt.Sprintf("old.%s = kk.k%d", Ident(k.Name), i)
 	}
-	return strings.Join(conditions, " AND ")
+	return fmt.Sprintf("(SELECT DISTINCT %s FROM %s) kk", distinct, s.keyRows("u")), strings.Join(conditions, " AND ")
 }

@@ -16,9 +16,6 @@ const (
 	// MentionsExecute means: EXECUTE may occur, which runs a statement that was
 	// prepared by SQL.
 	MentionsExecute
-	// MentionsIsolation means: ISOLATION may occur, as in every text that asks for
-	// another isolation level.
-	MentionsIsolation
 )
 
 // mentions finds words in texts without regard to case.
@@ -38,7 +35,6 @@ func newMentions(names []string) mentions {
 		{"deallocate", MentionsDeallocate},
 		{"discard", MentionsDeallocate},
 		{"execute", MentionsExecute},
-		{"isolation", MentionsIsolation},
 	}}
 	for _, n := range names {
 		m.words = append(m.words, word{lowerASCII(n), MentionsRelation})

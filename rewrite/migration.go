@@ -16,24 +16,8 @@ type Migration struct {
 	Key  []KeyColumn
 
 	up    []template // one (rows: the query) or one per new column
-	syncs map[Variant]string
+	syncs syncs
 	down  []template // parallel to Rule.Old.Columns; empty template where none
-}
-
-// Sync returns the text of a sync: one statement without parameters that takes
-// the keys from the settings and leaves alone what is already right; "" where
-// there is no such variant, and in phase off.
-func (m *Migration) Sync(v Variant) string { return m.syncs[v] }
-
-// Syncs returns the texts of every variant there is.
-func (m *Migration) Syncs() []string {
-	var texts []string
-	for _, v := range Variants() {
-		if sql := m.Sync(v); sql != "" {
-			texts = append(texts, sql)
-		}
-	}
-	return texts
 }
 
 // KeyColumn is one column of the old table's primary key.

@@ -12,14 +12,38 @@ func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
 		return nil // a write in COPY (query) TO is found by overlooked
 	}
 	rel := w.resolveAny(n.Relation)
-	if rel == nil {
+	switch {
+	case rel == nil:
 		return nil
+	case len(rel.new) > 0:
+		_, err := w.target(n.Relation)
+		return err
+	case !rel.guarded():
+		return &Refusal{
+			Migration: rel.migration(), Offset: int(n.Relation.Location),
+			Reason: fmt.Sprintf("COPY FROM into %s shows no keys, and the migration has no guard", rel.name),
+			Hint:   "set guard: sync for the migration, use INSERT with many rows, or copy into a staging table and INSERT .. SELECT from it",
+		}
 	}
-	return &Refusal{
-		Migration: rel.migration(), Offset: int(n.Relation.Location),
-		Reason: fmt.Sprintf("COPY FROM into %s is not handled yet", rel.name),
-		Hint:   "use INSERT with many rows, or copy into a staging table and INSERT .. SELECT from it",
+	for _, m := range rel.old {
+		if err := w.knowsNewShape(m, names(n.Attlist), n.Relation); err != nil {
+			return err
+		}
 	}
+	if len(n.Attlist) == 0 && rel.base == nil && len(rel.visible()) < rel.written() {
+		w.edits.insert(w.tokens[w.afterName(n.Relation)-1].end, " ("+list(rel.visible(), func(_ int, c string) string { return Ident(c) })+")")
+		w.concern(rel.old[0])
+	}
+	return nil
+}
+
+// names returns the strings of a list.
+func names(list []*pg_query.Node) []string {
+	all := make([]string, 0, len(list))
+	for _, n := range list {
+		all = append(all, n.GetString_().GetSval())
+	}
+	return all
 }
 
 // explain passes EXPLAIN, which executes nothing, and refuses EXPLAIN ANALYZE of a write.
@@ -37,7 +61,13 @@ func (w *planning) explain(n *pg_query.ExplainStmt) error {
 // is off it passes, and the plan says so, because EXECUTE may come later.
 func (w *planning) prepare(n *pg_query.PrepareStmt) error {
 	walk(n.Query, func(inner node) {
-		if rv := writeTarget(inner); rv != nil && len(w.byName[rv.Relname]) > 0 {
+		rv := writeTarget(inner)
+		if rv == nil || len(w.byName[rv.Relname]) == 0 {
+			return
+		}
+		if rel := w.resolveAny(rv); rel != nil && rel.guarded() {
+			w.plan.PreparesGuarded = true
+		} else {
 			w.plan.PreparesWrite = true
 		}
 	})
@@ -47,8 +77,8 @@ func (w *planning) prepare(n *pg_query.PrepareStmt) error {
 // do refuses a DO block that mentions a migrating relation: what it executes
 // cannot be seen.
 func (w *planning) do(from, to int) error {
-	body := w.text[w.tokens[from].start:w.tokens[to-1].end]
-	if !w.active || w.mentions.in([]byte(body))&MentionsRelation == 0 {
+	body := []byte(w.text[w.tokens[from].start:w.tokens[to-1].end])
+	if !w.active || w.mentions.in(body)&MentionsRelation == 0 || w.guarded(body) {
 		return nil
 	}
 	return &Refusal{

@@ -34,17 +34,22 @@ type Plan struct {
 	Refusal    *Refusal // set exactly when Outcome is Refuse
 	// PreparesWrite: the text has a PREPARE of a statement that names a
 	// migrating relation and passed because the migration is off.
-	PreparesWrite bool
+	// PreparesGuarded: it passed because of a guard.
+	PreparesWrite, PreparesGuarded bool
+	// copiesLiterals: what was spliced in has literals of the text.
+	copiesLiterals bool
 
 	// Extended is the text for a Parse message; syncs run as messages of their own.
 	Extended Edited
-	// Note is for whoever counts what is planned; nothing here looks at it.
-	Note atomic.Value
+	// note is what Note returns; like, where it is set, is the plan of another
+	// text of the same shape, whose note it has.
+	note atomic.Value
+	like *Plan
 	// unread says why the text could not be read with certainty.
 	unread *Refusal
-	// simple is the text for a Query message, with each sync right behind its
-	// statement, by SyncForm; each is made when it is first asked for.
-	simple [4]func() *Edited
+	// simple makes, once, the text for a Query message, with each sync right
+	// behind its statement.
+	simple func() *Edited
 }
 
 // Statement is one statement of a text, in order.
@@ -57,10 +62,7 @@ type Statement struct {
 	// Rows reports whether the application's own statement returns rows. Where
 	// it does not and Hidden is 1, the client must see no rows and no row
 	// description.
-	Rows bool
-	// Tag is the command tag that the application's own statement would have,
-	// where that of the rewritten one differs; else empty.
-	Tag   string
+	Rows  bool
 	Syncs []*Sync
 
 	syncAt int // offset in the original behind which the syncs go
@@ -144,9 +146,6 @@ func (p *Plan) String() string {
 		} else if s.Hidden > 0 {
 			fmt.Fprint(&b, ", rows hidden")
 		}
-		if s.Tag != "" {
-			fmt.Fprintf(&b, ", tag %s", s.Tag)
-		}
 		fmt.Fprintln(&b)
 		for _, sync := range s.Syncs {
 			fmt.Fprintf(&b, "  then %s\n", sync.Name)
@@ -158,56 +157,27 @@ func (p *Plan) String() string {
 // finish makes the texts of a plan from its edits.
 func (p *Plan) finish(es edits) {
 	es.sort()
-	build := func(text func(*Sync) string) *Edited {
+	p.Extended = Edited{es.apply(p.Original, 0, len(p.Original)), p.Original, es}
+	p.simple = sync.OnceValue(func() *Edited {
 		all := append(edits(nil), es...)
 		for _, s := range p.Statements {
 			for _, sy := range s.Syncs {
-				all.insert(s.syncAt, ";\n"+text(sy))
+				all.insert(s.syncAt, ";\n"+sy.SQL)
 			}
 		}
 		all.sort()
 		return &Edited{all.apply(p.Original, 0, len(p.Original)), p.Original, all}
-	}
-	p.Extended = Edited{es.apply(p.Original, 0, len(p.Original)), p.Original, es}
-	for _, form := range []SyncForm{0, InFull, FixedSnapshots, InFull | FixedSnapshots} {
-		p.simple[form] = sync.OnceValue(func() *Edited { return build(form.text) })
-	}
+	})
 }
 
-// SyncForm says in which form a Query has its syncs.
-type SyncForm int
-
-const (
-	// InFull means: as their SQL; else as EXECUTE of the name they are prepared under.
-	InFull SyncForm = 1 << iota
-	// FixedSnapshots means: in the variant for every isolation level.
-	FixedSnapshots
-)
-
-// Pick returns the variant of a sync.
-func (f SyncForm) Pick(s *Sync) *Sync {
-	if f&FixedSnapshots != 0 && s.Fixed != nil {
-		return s.Fixed
+// Note is a place for whoever counts what is planned; nothing here looks at it.
+// Texts that share a plan but for their literals share it.
+func (p *Plan) Note() *atomic.Value {
+	if p.like != nil {
+		return &p.like.note
 	}
-	return s
-}
-
-func (f SyncForm) text(s *Sync) string {
-	s = f.Pick(s)
-	if f&InFull != 0 {
-		return s.SQL
-	}
-	return "EXECUTE " + Ident(s.Name)
+	return &p.note
 }
 
 // Simple returns the text for a Query message.
-func (p *Plan) Simple(form SyncForm) *Edited { return p.simple[form]() }
-
-// Syncs returns every sync of the plan.
-func (p *Plan) Syncs() []*Sync {
-	var all []*Sync
-	for _, s := range p.Statements {
-		all = append(all, s.Syncs...)
-	}
-	return all
-}
+func (p *Plan) Simple() *Edited { return p.simple() }

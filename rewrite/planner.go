@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/pgjanus/pgjanus/catalog"
@@ -22,6 +21,7 @@ type Planner struct {
 	active     bool
 	cache      cache
 	forecasts  forecasts
+	shapes     shapes
 }
 
 // Epoch is the version of the rules this planner works under.
@@ -50,26 +50,6 @@ func (p *Planner) Migration(name string) *Migration {
 		}
 	}
 	return nil
-}
-
-// FixedByDefault reports whether transactions may have a fixed snapshot without
-// a session asking for it.
-func (p *Planner) FixedByDefault() bool { return p.snapshot.FixedSnapshots }
-
-// syncFor returns a sync of a migration, with its variant for fixed snapshots.
-func (p *Planner) syncFor(m *Migration, v Variant) *Sync {
-	if m.Sync(v) == "" {
-		v.Fresh = false // kind columns
-	}
-	s := p.named(m, v)
-	if v.Fixed = true; m.Sync(v) != "" {
-		s.Fixed = p.named(m, v)
-	}
-	return s
-}
-
-func (p *Planner) named(m *Migration, v Variant) *Sync {
-	return &Sync{Migration: m.Rule.Name, Name: fmt.Sprintf("pgjanus_%d_%s_%s", p.epoch, m.Rule.Name, v), SQL: m.Sync(v)}
 }
 
 // Cached plans: texts longer than this are planned anew every time, and when

@@ -8,27 +8,139 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-// rowsSync compares, key by key, the rows that up yields (d) with the rows that
+// rowsByKeys makes the new rows of the keys in the settings what up yields.
+func (b *block) rowsByKeys(s syncText) {
+	b.takeKeys(s)
+	b.guard(s)
+	b.statement(s, "", syncText.rowsPaired)
+}
+
+// rowsByRow is rowsByKeys for one old row, which is in the arguments. Where no
+// row has to go, rows are paired by place, and the costly plan that can do
+// everything is not needed: most of the cost of a statement that touches a few
+// rows is in setting up the nodes of its plan.
+func (b *block) rowsByRow(s syncText) {
+	b.guard(s)
+	var have, into []string
+	for i, k := range s.New.Key {
+		b.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]")
+		into = append(into, fmt.Sprintf("%s.pk%d", label, i))
+		have = append(have, fmt.Sprintf("ARRAY(SELECT t.%s FROM %s t WHERE %s ORDER BY %s)", Ident(k), QName(s.Rule.New.Table),
+			s.onParents("t", s.keyArgument), list(s.New.Key, func(_ int, k string) string { return "t." + Ident(k) })))
+	}
+	b.variable("want", "bigint")
+	b.statement(s, strings.Join(append(into, label+".want"), ", "), func(s syncText) string {
+		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
+	})
+	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
+	b.statement(s, "", syncText.rowsPaired)
+	b.done()
+	b.line("END IF;")
+	b.line("IF pg_catalog.cardinality(%s.pk0) OPERATOR(pg_catalog.>) 0 THEN", label)
+	b.statement(s, "", syncText.rowsUpdate)
+	b.line("END IF;")
+	b.line("IF %s.want OPERATOR(pg_catalog.>) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
+	b.statement(s, "", syncText.rowsAppend)
+	b.line("END IF;")
+}
+
+// rowsFresh inserts the new rows of one old row, which is in the arguments and
+// has none. It needs no guard: it looks at nothing that is in the database.
+func (b *block) rowsFresh(s syncText) {
+	b.statement(s, "", func(s syncText) string {
+		return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
+			s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
+	})
+}
+
+// upRows is the query of up over the row in the arguments.
+func (s syncText) upRows() string { return s.up[0].render(s.argument) }
+
+func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
+
+// count is how many rows up yields for the row in the arguments.
+func (s syncText) count() string {
+	if count := elements(s.upRows()); count != "" {
+		return count
+	}
+	return "(SELECT count(*) FROM (" + s.upRows() + ") u)"
+}
+
+// desired is a query of what up yields for the row in the arguments, numbered.
+func (s syncText) desired() string {
+	return fmt.Sprintf("SELECT %s, row_number() OVER () AS n FROM (%s) u",
+		list(s.UpColumns(), func(i int, name string) string {
+			return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
+		}), s.upRows())
+}
+
+// rowsUpdate updates the rows that have a place among the desired ones.
+func (s syncText) rowsUpdate() string {
+	cols := s.UpColumns()
+	target := make([]string, len(s.New.Key))
+	for i, k := range s.New.Key {
+		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]"))
+	}
+	return fmt.Sprintf("UPDATE %s t SET %s FROM (%s) d WHERE %s AND (%s)", QName(s.Rule.New.Table),
+		list(cols, func(i int, name string) string { return fmt.Sprintf("%s = d.c%d", Ident(name), i) }),
+		s.desired(), strings.Join(target, " AND "), s.differs())
+}
+
+// differs is true where a column of t has another image than that of d. For types
+// of which equal values look alike, comparing values does it, and costs less.
+func (s syncText) differs() string {
+	var conditions, theirs, ours []string
+	for i, name := range s.UpColumns() {
+		t, d := "t."+Ident(name), fmt.Sprintf("d.c%d", i)
+		switch s.New.Column(name).Type {
+		case "text":
+			t += ` COLLATE "C"`
+			fallthrough
+		case "smallint", "integer", "bigint", "boolean", "date", "uuid", "timestamp without time zone", "timestamp with time zone":
+			conditions = append(conditions, fmt.Sprintf("(((%s = %s) IS NOT TRUE) AND (%s IS NOT NULL OR %s IS NOT NULL))", t, d, t, d))
+		default:
+			theirs, ours = append(theirs, t), append(ours, d)
+		}
+	}
+	if len(theirs) > 0 {
+		conditions = append(conditions, fmt.Sprintf("ROW(%s)::record *<> ROW(%s)::record", strings.Join(theirs, ", "), strings.Join(ours, ", ")))
+	}
+	return strings.Join(conditions, " OR ")
+}
+
+// rowsAppend inserts the desired rows that have no place among those there are.
+func (s syncText) rowsAppend() string {
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) d WHERE d.n > cardinality(%s) ORDER BY d.n", QName(s.Rule.New.Table), s.insertColumns(),
+		s.parentsThen(s.keyArgument, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }),
+		s.desired(), s.variable("pk0", s.New.Column(s.New.Key[0]).Type+"[]"))
+}
+
+// rowsPaired compares, key by key, the rows that up yields (d) with the rows that
 // are there (c), and touches only what differs.
 //
 // Rows are paired by place: the n-th row that up yields with the n-th row by
 // primary key, so that ORDER BY the primary key always gives up's order. Where
 // rows went away and those that are left are, in order, all there, they are
 // paired by content instead, so that each keeps its primary key.
-func (s syncText) rowsSync() string {
+func (s syncText) rowsPaired() string {
 	m := s.Migration
 	cols := m.UpColumns()
-	n := len(cols)
 	c := func(alias string) string {
 		return list(cols, func(i int, _ string) string { return fmt.Sprintf("%s.c%d", alias, i) })
 	}
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
 	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
 
-	from, where := s.oldRows()
-	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da FROM %s WHERE %s AND %s)",
-		list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) }),
-		m.castUp("u"), m.UpSQL(0, "old"), from, where, s.guard())
+	keys := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) })
+	up, from := m.UpSQL(0, "old"), ""
+	if s.byRow {
+		keys = list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s AS p%d", s.keyArgument(i), i) })
+		up = s.upRows()
+	} else {
+		relations, where := s.oldRows()
+		from = " FROM " + relations + " WHERE " + where
+	}
+	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
@@ -55,12 +167,12 @@ func (s syncText) rowsSync() string {
 	}
 	onTarget := strings.Join(target, " AND ")
 	set := list(cols, func(i int, name string) string { return fmt.Sprintf("%s = j.c%d", Ident(name), i) })
-	del := fmt.Sprintf("del AS (DELETE FROM %s t USING j WHERE %s AND j.n IS NULL)", QName(m.Rule.New.Table), onTarget)
-	upd := fmt.Sprintf("upd AS (UPDATE %s t SET %s FROM j WHERE %s AND j.diff AND j.n IS NOT NULL)", QName(m.Rule.New.Table), set, onTarget)
-	ins := fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM j WHERE j.pk0 IS NULL ORDER BY %s, j.n",
-		QName(m.Rule.New.Table), m.insertColumns(), m.parentsThen(func(i int) string { return fmt.Sprintf("j.p%d", i) }, n, "j"),
+	return fmt.Sprintf("WITH %s, %s, del AS (DELETE FROM %s t USING j WHERE %s AND j.n IS NULL)"+
+		", upd AS (UPDATE %[3]s t SET %[5]s FROM j WHERE %[4]s AND j.diff AND j.n IS NOT NULL)"+
+		" INSERT INTO %[3]s (%[6]s) SELECT %[7]s FROM j WHERE j.pk0 IS NULL ORDER BY %[8]s, j.n",
+		o, j, QName(m.Rule.New.Table), onTarget, set, m.insertColumns(),
+		m.parentsThen(func(i int) string { return fmt.Sprintf("j.p%d", i) }, func(i int, _ string) string { return fmt.Sprintf("j.c%d", i) }),
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("j.p%d", i) }))
-	return s.statement(ins, o, j, del, upd)
 }
 
 // matchLimit is up to how many rows of a key are paired by content.
@@ -81,24 +193,6 @@ func (m *Migration) place() string {
 	return fmt.Sprintf("CASE WHEN cardinality(o.da) <= %d AND count(*) OVER w > cardinality(o.da)"+
 		" AND array_remove(array_agg(%s) OVER w, NULL) = ('{%s}'::int[])[1:cardinality(o.da)] THEN %s ELSE row_number() OVER w END",
 		matchLimit, "CASE WHEN cardinality(o.da) <= "+strconv.Itoa(matchLimit)+" THEN "+match+" END", strings.Join(numbers, ","), match)
-}
-
-// rowsFresh inserts the new rows of keys that have none.
-func (s syncText) rowsFresh() string {
-	m := s.Migration
-	from, where := s.oldRows()
-	values := []string{list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return "old." + Ident(p.Old) })}
-	for _, c := range m.UpColumns() {
-		values = append(values, "u."+Ident(c))
-	}
-	condition := where + " AND " + s.guard()
-	if s.One {
-		// The key may be that of an earlier statement of the transaction.
-		condition += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM %s t WHERE %s)", QName(m.Rule.New.Table),
-			m.onParents("t", func(i int) string { return "old." + Ident(m.Key[i].Name) }))
-	}
-	return s.statement(fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s, LATERAL (%s) u WHERE %s",
-		QName(m.Rule.New.Table), m.insertColumns(), strings.Join(values, ", "), from, m.UpSQL(0, "old"), condition))
 }
 
 // castUp lists up's columns, read from alias, as the new table's types.
@@ -147,13 +241,7 @@ func (m *Migration) insertColumns() string {
 	return strings.Join(names, ", ")
 }
 
-func (m *Migration) parentsThen(key func(i int) string, columns int, alias string) string {
-	values := make([]string, 0, len(m.Rule.New.Parents)+columns)
-	for _, p := range m.Rule.New.Parents {
-		values = append(values, key(m.keyIndex(p.Old)))
-	}
-	for i := range columns {
-		values = append(values, fmt.Sprintf("%s.c%d", alias, i))
-	}
-	return strings.Join(values, ", ")
+// parentsThen lists values for insertColumns.
+func (m *Migration) parentsThen(key func(i int) string, column func(i int, name string) string) string {
+	return list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return key(m.keyIndex(p.Old)) }) + ", " + list(m.UpColumns(), column)
 }

@@ -84,7 +84,7 @@ func (p *Planner) touches(text string, tokens []token) []Touch {
 		}
 		named := relationsOf(raw.Stmt)
 		for _, m := range p.migrations {
-			isNamed := names(m, named)
+			isNamed := m.namedBy(named)
 			if !isNamed && !mentioned(m, text[tokens[from].start:tokens[to-1].end]) {
 				continue
 			}
@@ -167,8 +167,8 @@ func relationsOf(stmt *pg_query.Node) []*pg_query.RangeVar {
 	return all
 }
 
-// names reports whether one of the names may be a relation of m.
-func names(m *Migration, named []*pg_query.RangeVar) bool {
+// namedBy reports whether one of the names may be a relation of m.
+func (m *Migration) namedBy(named []*pg_query.RangeVar) bool {
 	for _, rel := range m.relations() {
 		for _, rv := range named {
 			if rv.Relname == rel.Name && (rv.Schemaname == "" || rv.Schemaname == rel.Schema) {

@@ -68,3 +68,17 @@ func TestTouches(t *testing.T) {
 		})
 	})
 }
+
+func TestTextsThatShareAPlanShareItsNote(t *testing.T) {
+	p := canonical(t, "dualwrite", nil)
+	var plans []*rewrite.Plan
+	for _, email := range []string{"a", "b", "c"} {
+		plans = append(plans, p.Plan([]byte("UPDATE users SET is_active = $1 WHERE email = '"+email+"'"), rewrite.Env{}))
+	}
+	if plans[0].Note() != plans[1].Note() || plans[1].Note() != plans[2].Note() {
+		t.Error("each text has a note of its own")
+	}
+	if other := p.Plan([]byte("UPDATE users SET is_active = $1 WHERE note = 'a'"), rewrite.Env{}); other.Note() == plans[0].Note() {
+		t.Error("another statement has the same note")
+	}
+}

@@ -26,8 +26,10 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 			// the new shape does not depend on anything that changes
 		case m.Rule.Kind == rules.Columns && w.inlineUpdate(m, n):
 			w.concern(m)
+		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, assigned):
+			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
-			w.sync(wr, m, rowName(n.Relation), Variant{One: w.updatesOne(n, m)})
+			w.sync(wr, m, rowName(n.Relation))
 		}
 	}
 	if wr.record == "" && w.stmt.Outcome == Pass {
@@ -36,52 +38,20 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 	return wr, nil
 }
 
-// updatesOne reports whether an UPDATE is a statement by itself whose WHERE
-// gives every key column a value, by a comparison that one row at most can meet.
-func (w *planning) updatesOne(n *pg_query.UpdateStmt, m *Migration) bool {
-	if w.env.LooseTypes || w.stmt.Kind != "UPDATE" || n.WithClause != nil || len(n.FromClause) > 0 {
-		return false
-	}
-	given := map[string]bool{}
-	var conjuncts func(*pg_query.Node)
-	conjuncts = func(c *pg_query.Node) {
-		if b := c.GetBoolExpr(); b != nil && b.Boolop == pg_query.BoolExprType_AND_EXPR {
-			for _, arg := range b.Args {
-				conjuncts(arg)
-			}
-			return
-		}
-		e := c.GetAExpr()
-		if e == nil || e.Kind != pg_query.A_Expr_Kind_AEXPR_OP || len(e.Name) != 1 || e.Name[0].GetString_().GetSval() != "=" {
-			return
-		}
-		fields := e.Lexpr.GetColumnRef().GetFields()
-		if len(fields) == 0 || !exact(e.Rexpr) {
-			return
-		}
-		given[fields[len(fields)-1].GetString_().GetSval()] = true
-	}
-	conjuncts(n.WhereClause)
-	for _, k := range m.Rule.Old.Key {
-		if !given[k] {
-			return false
+// settlesLater reports whether RETURNING may not yet tell what the old and the
+// new rows will be: a trigger of the user may write the row again behind it, and
+// ON UPDATE CASCADE gives new rows another key behind it, be the key assigned or
+// changed by a trigger.
+func (m *Migration) settlesLater(e event, assigned []string) bool {
+	for _, t := range m.Old.Triggers {
+		if (e == onInsert && t.Insert || e == onUpdate && t.Update) && (!t.Before || m.keyCascades()) {
+			return true
 		}
 	}
-	return true
-}
-
-// exact reports whether a value is a constant or parameter of a type in whose
-// comparison with a key column different keys stay different: not a float, in
-// which large integers meet, nor character(n), which ignores blanks at the end.
-func exact(n *pg_query.Node) bool {
-	if n.GetParamRef() != nil || n.GetAConst() != nil {
-		return true
+	for _, k := range m.Key {
+		if has(assigned, k.Name) {
+			return true
+		}
 	}
-	c := n.GetTypeCast()
-	if c == nil || !exact(c.Arg) {
-		return false
-	}
-	names := c.TypeName.GetNames()
-	return len(names) > 0 && len(c.TypeName.Typmods) == 0 && len(c.TypeName.ArrayBounds) == 0 &&
-		has([]string{"int2", "int4", "int8", "uuid", "text", "varchar"}, names[len(names)-1].GetString_().GetSval())
+	return false
 }

@@ -179,3 +179,9 @@ func refers(stmt *pg_query.Node, name string) bool {
 	})
 	return found
 }
+
+// newCTE names a CTE of ours.
+func (w *planning) newCTE() string {
+	w.ctes++
+	return fmt.Sprintf("pgjanus_%d", w.ctes)
+}

@@ -21,17 +21,25 @@ func (wr *write) clause() string {
 	return " RETURNING " + wr.record
 }
 
-// sync notes that the keys of the write have to be synced for m.
-func (w *planning) sync(wr *write, m *Migration, row string, v Variant) {
+// sync notes that the new shape of the rows has to follow for m, by a sync
+// behind the statement.
+func (w *planning) sync(wr *write, m *Migration, row string) {
+	wr.add(m.Record(row))
+	w.touched[m] = true
+	w.concern(m)
+}
+
+// call notes that f brings the new shape of each row up to date for m.
+func (w *planning) call(wr *write, m *Migration, f *Function, row string) {
+	wr.add(m.call(f, row))
+	w.concern(m)
+}
+
+func (wr *write) add(record string) {
 	if wr.record != "" {
 		wr.record += " OR "
 	}
-	wr.record += m.Record(row, v.One)
-	if before, ok := w.touched[m]; ok {
-		v.Fresh = v.Fresh && before.Fresh
-	}
-	w.touched[m] = v
-	w.concern(m)
+	wr.record += record
 }
 
 // concern notes that the statement is rewritten for m.

@@ -81,6 +81,7 @@ func (m *Migration) aspects() []aspect {
 		{"up", digest(m.Up)},
 		{"down", digest(m.Down)},
 		{"cutover", orNone(m.Cutover)},
+		{"guard", m.Guard.String()},
 	}
 }
 

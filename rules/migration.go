@@ -91,6 +91,7 @@ type Migration struct {
 	Down []Expr
 	// Cutover is "" or "rename".
 	Cutover string
+	Guard   Guard
 
 	Pos      Pos // of the list item
 	NamePos  Pos

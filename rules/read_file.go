@@ -45,6 +45,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 		{"up", true, "up: with the SQL that computes the new shape from a row named old"},
 		{"down", false, ""},
 		{"cutover", false, ""},
+		{"guard", false, ""},
 	})
 	r.name(values["name"], &m)
 	r.phase(values["phase"], &m)
@@ -60,6 +61,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 	}
 	r.down(values["down"], &m)
 	r.cutover(values["cutover"], &m)
+	r.guard(values["guard"], &m)
 	return m
 }
 

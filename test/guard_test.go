@@ -55,7 +55,7 @@ func TestSyncWithoutItsGuardLosesTheBackfill(t *testing.T) {
 	g.phase("dualwrite")
 	ctx := context.Background()
 	m := g.planner.Migration("order-items")
-	sync := unguarded(t, m)
+	sync := unguarded(t, g.direct, m)
 	conn := pgtest.Connect(t, g.direct)
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
 		takeSnapshot(t, tx)
@@ -109,16 +109,14 @@ func skus(t *testing.T, dsn string) string {
 	return pgtest.Value[string](t, dsn, "SELECT string_agg(sku, ',' ORDER BY sku) FROM order_items WHERE order_id = $1", overtaken)
 }
 
-// unguarded is the sync of m with true in place of its guard.
-func unguarded(t *testing.T, m *rewrite.Migration) string {
+// unguarded is the sync of m without its guard.
+func unguarded(t *testing.T, dsn string, m *rewrite.Migration) string {
 	t.Helper()
-	sync := m.Sync(rewrite.Variant{Fixed: true})
-	const open, shut = "CASE WHEN ", " END"
-	at := strings.Index(sync, "transaction_isolation")
-	if at < 0 {
+	f := m.Functions()[0]
+	const name, guard, never = `pgjanus."unguarded"`, "''read %''", "''%''"
+	if !strings.Contains(f.Create, guard) {
 		t.Fatal("the sync of order-items has no guard")
 	}
-	from := strings.LastIndex(sync[:at], open)
-	to := at + strings.Index(sync[at:], shut) + len(shut)
-	return sync[:from] + "true" + sync[to:]
+	pgtest.Exec(t, dsn, strings.NewReplacer(f.Name, name, guard, never).Replace(f.Create))
+	return strings.ReplaceAll(m.SyncSQL(), f.Name, name)
 }

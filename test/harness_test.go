@@ -55,6 +55,7 @@ func (g *gate) serve() {
 		g.t.Fatal(err)
 	}
 	g.server = proxy.New(proxy.Options{
+		Loops:    2,
 		Upstream: net.JoinHostPort(config.Host, fmt.Sprint(config.Port)), Database: config.Database,
 		Metrics: proxy.NewMetrics(prometheus.NewRegistry()), LoginTimeout: 5 * time.Second,
 	})

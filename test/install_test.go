@@ -22,4 +22,11 @@ func install(t testing.TB, dsn string, set *rules.Set) {
 	if err := migrate.Register(ctx, conn, set); err != nil {
 		t.Fatal(err)
 	}
+	planner, err := migrate.Load(ctx, conn, set, 1)
+	if err == nil {
+		err = migrate.InstallSyncs(ctx, conn, planner)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

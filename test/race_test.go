@@ -14,10 +14,21 @@ func raceTime(t *testing.T) time.Duration { return setting(t, "PGJANUS_RACE", 5*
 
 var levels = [...]pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable}
 
-func TestConcurrentWritersLeaveNoDrift(t *testing.T) {
+// audit is a trigger of the user. With it syncs run behind the statements,
+// since it might write the row again; without it they run inside them.
+const audit = `
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION audit();`
+
+func TestConcurrentWritersLeaveNoDrift(t *testing.T) { race(t, "") }
+
+func TestConcurrentWritersBehindATriggerLeaveNoDrift(t *testing.T) { race(t, audit) }
+
+func race(t *testing.T, ddl string) {
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)
+			pgtest.Exec(t, g.direct, ddl)
 			arena(t, g.direct)
 			g.phase("dualwrite")
 			l := &load{dsn: g.dsn, level: level, movesKeys: true}

@@ -36,7 +36,7 @@ of now: pass, rewrite (with the edited text and the syncs behind it) or refuse
 			return g.print(explain(p), func(w io.Writer) {
 				_, _ = io.WriteString(w, p.String())
 				if simple && p.Outcome == rewrite.Rewrite {
-					_, _ = fmt.Fprintf(w, "query: %s\n", p.Simple(rewrite.InFull).Text)
+					_, _ = fmt.Fprintf(w, "query: %s\n", p.Simple().Text)
 				}
 			})
 		},
@@ -78,7 +78,7 @@ func explain(p *rewrite.Plan) explained {
 		e.Refusal = &explainedRefusal{r.Migration, r.Error(), r.Hint, r.Position()}
 	}
 	if p.Outcome == rewrite.Rewrite {
-		e.Text, e.Simple = p.Extended.Text, p.Simple(rewrite.InFull).Text
+		e.Text, e.Simple = p.Extended.Text, p.Simple().Text
 	}
 	for _, s := range p.Statements {
 		st := explainedStatement{s.Kind, s.Outcome.String(), append([]string{}, s.Migrations...), []explainedSync{}}

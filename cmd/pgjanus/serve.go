@@ -56,7 +56,6 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	if err != nil {
 		return fmt.Errorf("reading the setting control: %w", err)
 	}
-	useThreads(settings.Limits.Threads)
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -90,6 +89,7 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 		Metrics:     live.NewMetrics(registry),
 	})
 	server = proxy.New(proxy.Options{
+		Loops:          threads(settings.Limits.Threads),
 		Upstream:       settings.Upstream,
 		Database:       control.Database,
 		LoginTimeout:   settings.Limits.LoginTimeout,
@@ -150,14 +150,18 @@ func (g *global) serve(ctx context.Context, settings *config.Settings) error {
 	return err
 }
 
-// useThreads sets how many threads run Go code at once; see limits.threads.
-func useThreads(n int) {
+// threads returns how many loops serve the sessions (see limits.threads), and
+// lets Go run one thread more: a loop that waits keeps its place then, where the
+// only one would be taken from it and have to be got back every time.
+func threads(n int) int {
 	if n == 0 && os.Getenv("GOMAXPROCS") == "" {
 		n = max(1, runtime.NumCPU()/2)
 	}
-	if n > 0 {
-		runtime.GOMAXPROCS(n)
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
 	}
+	runtime.GOMAXPROCS(n + 1)
+	return n
 }
 
 // reloader adapts Reload to the admin API.

@@ -76,7 +76,7 @@ func dial(ctx context.Context, dsn string) (*link, error) {
 			return migrate.Register(ctx, conn, set)
 		},
 		check: func(ctx context.Context, planner *rewrite.Planner) error {
-			return migrate.CheckSyncs(ctx, conn, planner)
+			return migrate.InstallSyncs(ctx, conn, planner)
 		},
 		fingerprint: func(ctx context.Context, tables []catalog.Name) (string, error) {
 			return catalog.Fingerprint(ctx, conn, tables)

@@ -93,7 +93,7 @@ func (t *Table) learn(j job) {
 }
 
 func (t *Table) do(j job) {
-	n, known := j.plan.Note.Load().(*note)
+	n, known := j.plan.Note().Load().(*note)
 	if !known {
 		n = t.admit(t.keys(j), j.at)
 		for _, e := range n.entries {
@@ -101,7 +101,7 @@ func (t *Table) do(j job) {
 				e.epoch.Store(epoch)
 			}
 		}
-		j.plan.Note.Store(n)
+		j.plan.Note().Store(n)
 	}
 	if j.how == Executed {
 		t.count(n, j.plan, j.by, j.planner.Epoch(), j.at)

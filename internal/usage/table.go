@@ -81,7 +81,7 @@ func (t *Table) Saw(planner *rewrite.Planner, plan *rewrite.Plan, by *Client, ho
 	if t == nil || plan.Original == "" {
 		return // no migration is mentioned
 	}
-	n, known := plan.Note.Load().(*note)
+	n, known := plan.Note().Load().(*note)
 	switch {
 	case !known:
 		t.learn(job{planner: planner, plan: plan, by: by, how: how, at: t.opt.now().UnixNano()})
@@ -109,7 +109,7 @@ func (t *Table) readmit(n *note, plan *rewrite.Plan, at int64) *note {
 		keys[i] = e.key
 	}
 	anew := t.admit(keys, at)
-	plan.Note.Store(anew)
+	plan.Note().Store(anew)
 	return anew
 }
 

@@ -1,0 +1,76 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// InstallSyncs creates the functions that the planner's statements call, where
+// they are missing, and lets Postgres parse each statement in them. Register
+// must have run for the same rules. An error that is the rules' fault is
+// rules.Problems, and then nothing is created.
+//
+// Functions of earlier definitions stay: a session may still work under them.
+// So does the trigger of a guard, until its migration is off or gone: it may be
+// what a statement relies on that was planned before.
+func InstallSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
+	var problems rules.Problems
+	err := pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, stateLock); err != nil {
+			return err
+		}
+		for _, m := range planner.Migrations() {
+			problem, err := installSyncs(ctx, tx, m)
+			if err != nil {
+				return fmt.Errorf("creating the functions of %s: %w", m.Rule.Name, err)
+			}
+			if problem != nil {
+				problem.File = planner.Set().File
+				problems = append(problems, *problem)
+			}
+		}
+		if err := problems.Err(); err != nil {
+			return err
+		}
+		return installTriggers(ctx, tx, planner)
+	})
+	return err
+}
+
+func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.Problem, error) {
+	for _, f := range m.Functions() {
+		var exists bool
+		if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regprocedure($1) IS NOT NULL`, f.Signature).Scan(&exists); err != nil {
+			return nil, err
+		}
+		if !exists {
+			if _, err := tx.Exec(ctx, f.Create); err != nil {
+				return nil, err
+			}
+		}
+		for _, sql := range f.Probes {
+			// An error would end the transaction. The unnamed statement goes away with the next one.
+			err := pgx.BeginFunc(ctx, tx, func(nested pgx.Tx) error {
+				_, err := nested.Conn().PgConn().Prepare(ctx, "", sql, nil)
+				return err
+			})
+			if err == nil {
+				continue
+			}
+			if code(err) == "" {
+				return nil, err
+			}
+			return &rules.Problem{
+				Pos:     m.Rule.NamePos,
+				Message: fmt.Sprintf("Postgres refuses the statement that keeps %s in sync: %s", m.Rule.Name, err),
+				Hint:    "up must yield values that can be stored in the columns of the new shape",
+			}, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no problem, no error
+}

@@ -1,0 +1,91 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// triggerPatience is how long installTriggers waits for a table: writers queue
+// up behind it meanwhile, because CREATE TRIGGER takes a SHARE ROW EXCLUSIVE lock.
+const triggerPatience = "2s"
+
+const ourTriggers = `
+SELECT t.tgname::text, n.nspname::text, c.relname::text, p.proname::text
+FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE p.pronamespace = 'pgjanus'::pg_catalog.regnamespace AND NOT t.tgisinternal`
+
+type trigger struct {
+	name     string
+	table    rules.Table
+	function string // quoted, with its schema
+}
+
+// installTriggers makes the guards' triggers what the rules say.
+func installTriggers(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
+	there, err := pgx.CollectRows(must(tx.Query(ctx, ourTriggers)), func(row pgx.CollectableRow) (trigger, error) {
+		var t trigger
+		var function string
+		err := row.Scan(&t.name, &t.table.Schema, &t.table.Name, &function)
+		t.function = "pgjanus." + rewrite.Ident(function)
+		return t, err
+	})
+	if err != nil {
+		return fmt.Errorf("reading the triggers of guards: %w", err)
+	}
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+triggerPatience+"'"); err != nil {
+		return err
+	}
+	active := map[string]bool{} // names of triggers that active migrations may have
+	wanted := map[trigger]string{}
+	for _, m := range planner.Migrations() {
+		if m.Rule.Active() {
+			for _, name := range rewrite.TriggerNames(m.Rule.Name) {
+				active[name] = true
+			}
+		}
+		for _, t := range m.Triggers() {
+			wanted[trigger{t.Name, t.Table, t.Function.Name}] = t.Create
+		}
+	}
+	changed := map[string]bool{} // names whose triggers are made anew
+	for t := range wanted {
+		changed[t.name] = true
+	}
+	for _, t := range there {
+		if wanted[t] != "" {
+			delete(wanted, t)
+			continue
+		}
+		if active[t.name] && !changed[t.name] {
+			continue
+		}
+		if _, err := tx.Exec(ctx, fmt.Sprintf("DROP TRIGGER %s ON %s", rewrite.Ident(t.name), rewrite.QName(t.table))); err != nil {
+			return guardProblem(t.table, err)
+		}
+	}
+	for t, create := range wanted {
+		if _, err := tx.Exec(ctx, create); err != nil {
+			return guardProblem(t.table, err)
+		}
+	}
+	return nil
+}
+
+func guardProblem(table rules.Table, err error) error {
+	switch code(err) {
+	case "42501":
+		return fmt.Errorf("the trigger of a guard on %s needs the TRIGGER privilege, or ownership to remove it: %w", table, err)
+	case "55P03":
+		return fmt.Errorf("%s is locked by others, and the trigger of a guard was not made or removed within %s: reload again: %w", table, triggerPatience, err)
+	}
+	return fmt.Errorf("making the trigger of a guard on %s: %w", table, err)
+}
+
+// must passes on rows, whose error CollectRows reports.
+func must(rows pgx.Rows, _ error) pgx.Rows { return rows }

@@ -1,0 +1,167 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// Trigger is one of a migration's guard: a statement-level trigger on the old
+// table. With the same name it always does the same but for its function.
+type Trigger struct {
+	Name     string // not quoted
+	Table    rules.Table
+	Function *Function
+	Create   string
+}
+
+// guardEvents are those that a guard notices. Rows that are deleted take the new
+// shape with them.
+var guardEvents = []string{"INSERT", "UPDATE"}
+
+// TriggerNames lists the names that the triggers of a migration's guard have.
+func TriggerNames(migration string) []string {
+	all := make([]string, len(guardEvents))
+	for i, event := range guardEvents {
+		all[i] = label + " " + functionPrefix(migration) + strings.ToLower(event)
+	}
+	return all
+}
+
+// Triggers returns the triggers of the guard: none where there is none, and in
+// phase off.
+func (m *Migration) Triggers() []Trigger {
+	f := m.syncs.guard
+	if f == nil {
+		return nil
+	}
+	var all []Trigger
+	names := TriggerNames(m.Rule.Name)
+	for i, event := range guardEvents {
+		name := names[i]
+		all = append(all, Trigger{
+			Name: name, Table: m.Rule.Old.Table, Function: f,
+			Create: fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION %s",
+				Ident(name), event, QName(m.Rule.Old.Table), f.Signature),
+		})
+	}
+	return all
+}
+
+// guardTrigger syncs the keys that a statement has written. Of the transition
+// table it takes the keys only: a trigger may have written the rows again since.
+// The rows are read, and their locks are held, as in every sync.
+func (b *block) guardTrigger(s syncText) {
+	b.trigger = true
+	keys := list(s.Key, func(i int, k KeyColumn) string {
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
+		return fmt.Sprintf("array_agg(w.%s)", Ident(k.Name))
+	})
+	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
+	b.line("%s INTO %s;", b.qualified("SELECT "+keys+" FROM written w"), into)
+	b.line("IF %s.k0 IS NULL THEN", label)
+	b.done()
+	b.line("END IF;")
+	if s.Rule.Kind == rules.Columns {
+		b.statement(s, "", syncText.columnsUpdate)
+		return
+	}
+	b.guard(s)
+	b.statement(s, "", syncText.rowsPaired)
+}
+
+// guarded reports whether whatever is written to the relation is synced by
+// triggers in the database, so that statements that cannot be rewritten may pass.
+func (r *relation) guarded() bool {
+	switch {
+	case r.base != nil:
+		return r.via == viaView && r.base.guarded()
+	case len(r.old) == 0 || len(r.new) > 0:
+		return false
+	}
+	for _, m := range r.old {
+		if m.Rule.Guard != rules.SyncGuard {
+			return false
+		}
+	}
+	return true
+}
+
+// guarded reports whether that is so for every relation that a text may mention.
+func (p *Planner) guarded(text []byte) bool {
+	for _, rel := range p.relations {
+		if rel.active() && !rel.guarded() {
+			if m := newMentions([]string{rel.name.Name}); m.in(text)&MentionsRelation != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// guardedWrite refuses a write to a guarded relation that the guard would undo:
+// one of the new shape.
+func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
+	var columns []string
+	walk(n, func(n node) {
+		if target, ok := n.(*pg_query.ResTarget); ok {
+			columns = append(columns, target.Name)
+		}
+	})
+	for rel.base != nil {
+		rel = rel.base
+	}
+	for _, m := range rel.old {
+		if err := w.knowsNewShape(m, columns, writeTarget(n)); err != nil {
+			return err.(*Refusal) //nolint:errorlint,forcetypeassert // it returns no other kind
+		}
+	}
+	return nil
+}
+
+// KeepsGuards reports whether p guards every relation that before guarded: then
+// what passed because of a guard may still be executed.
+func (p *Planner) KeepsGuards(before *Planner) bool {
+	for name, rel := range before.relations {
+		if now := p.relations[name]; rel.guarded() && (now == nil || !now.guarded()) {
+			return false
+		}
+	}
+	return true
+}
+
+// visible lists the columns of a table that the application knows: without
+// those that a migration has added, and generated ones, which cannot be written.
+func (r *relation) visible() []string {
+	var names []string
+	for _, c := range r.table().Columns {
+		if c.Generated == 0 && !r.added(c) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// written is how many columns COPY FROM without a list expects.
+func (r *relation) written() int {
+	n := 0
+	for _, c := range r.table().Columns {
+		if c.Generated == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *relation) added(c catalog.Column) bool {
+	for _, m := range r.old {
+		if m.Rule.Kind == rules.Columns && has(m.Rule.New.Columns, c.Name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,41 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+)
+
+// columnsByKeys updates the new columns of the touched rows that disagree.
+func (b *block) columnsByKeys(s syncText) {
+	b.takeKeys(s)
+	b.statement(s, "", syncText.columnsUpdate)
+}
+
+func (s syncText) columnsUpdate() string {
+	keys, where := s.touched()
+	if keys != "" {
+		keys = " FROM " + keys
+	}
+	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
+}
+
+// disagree is the condition under which a row of a columns migration drifts:
+// no new column value is excused by the law (down(new) equals old) and some
+// new value is not what up says. The row has both shapes and is named alias.
+func (m *Migration) disagree(alias string) string {
+	ups := make([]string, 0, len(m.up))
+	for i, c := range m.UpColumns() {
+		column := m.New.Column(c)
+		ups = append(ups, fmt.Sprintf("%s.%s IS DISTINCT FROM (%s)::%s", alias, Ident(c), m.UpSQL(i, alias), CastType(column)))
+	}
+	condition := "(" + strings.Join(ups, " OR ") + ")"
+	if !m.lossy() {
+		return condition
+	}
+	downs := make([]string, 0, len(m.down))
+	for i, c := range m.Rule.Old.Columns {
+		downs = append(downs, fmt.Sprintf("(%s) IS DISTINCT FROM %s.%s", m.DownSQL(i, alias), alias, Ident(c)))
+	}
+	return "(" + strings.Join(downs, " OR ") + ") AND " + condition
+}
