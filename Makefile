@@ -18,7 +18,7 @@ endif
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/pgjanus
@@ -28,6 +28,10 @@ build: ## build bin/pgjanus
 test: ## run every test against a real Postgres, with the race detector
 	scripts/need.sh postgres
 	go test -race -timeout 25m ./...
+
+.PHONY: test-matrix
+test-matrix: ## run every test on Postgres 13 to 18, or on VERSIONS="13 18"
+	scripts/matrix.sh $(VERSIONS)
 
 .PHONY: race
 race: ## the races, flips and kills, 30 s at each isolation level
