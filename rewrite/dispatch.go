@@ -118,7 +118,7 @@ func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	case *pg_query.Node_CopyStmt:
 		return w.copyFrom(n.CopyStmt)
 	case *pg_query.Node_ExplainStmt:
-		return w.explain(n.ExplainStmt)
+		return w.explain(n.ExplainStmt, from, to)
 	case *pg_query.Node_PrepareStmt:
 		return w.prepare(n.PrepareStmt)
 	case *pg_query.Node_DoStmt:

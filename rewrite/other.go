@@ -46,17 +46,6 @@ func names(list []*pg_query.Node) []string {
 	return all
 }
 
-// explain passes EXPLAIN, which executes nothing, and refuses EXPLAIN ANALYZE of a write.
-func (w *planning) explain(n *pg_query.ExplainStmt) error {
-	for _, o := range n.Options {
-		if o.GetDefElem().GetDefname() == "analyze" {
-			return nil // a write in it is found by overlooked
-		}
-	}
-	walk(n.Query, func(inner node) { w.planned[inner] = true })
-	return nil
-}
-
 // prepare refuses PREPARE of a write to a migrating table. While the migration
 // is off it passes, and the plan says so, because EXECUTE may come later.
 func (w *planning) prepare(n *pg_query.PrepareStmt) error {
