@@ -50,6 +50,9 @@ INSERT INTO staged VALUES (4, '[{"sku":"m"}]'), (104, '[{"sku":"m"},{"sku":"n"}]
 		"EXPLAIN ANALYZE":       `EXPLAIN ANALYZE UPDATE users SET is_active = NOT is_active WHERE id < 3`,
 		"a write inside":        `WITH w AS (UPDATE counters SET n = n + 1 RETURNING id) SELECT count(*) FROM w`,
 	} {
+		if strings.HasPrefix(name, "MERGE") && g.planner.Snapshot().Version < 150000 {
+			continue // Postgres has no MERGE yet
+		}
 		t.Run(name, func(t *testing.T) {
 			for _, dsn := range []string{g.dsn, g.direct} {
 				conn := pgtest.Connect(t, dsn)
