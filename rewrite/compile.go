@@ -100,6 +100,7 @@ func (p *Planner) relate(m *Migration) {
 	if m.Rule.Active() {
 		old.old = append(old.old, m)
 	}
+	p.hide(m, old)
 	p.relatives(m.Old, old)
 	if m.Rule.Kind == rules.Rows && m.New != nil {
 		rel := p.relation(m.New.Name)

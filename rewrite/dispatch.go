@@ -21,11 +21,13 @@ type planning struct {
 	planned map[node]bool       // writes that have been dealt with
 	touched map[*Migration]bool // the syncs it needs behind it
 	ctes    int
+	blind   bool // what is hidden shows: the text cannot be read with certainty
 }
 
 // plan parses text and plans each of its statements.
 func (p *Planner) plan(text string, env Env) *Plan {
-	if !p.active && !p.mentionsPrepare(text) {
+	blind := p.unreadable([]byte(text), env) != nil
+	if !p.active && !p.mentionsPrepare(text) && (blind || !p.hides) {
 		return &Plan{Outcome: Pass, Original: text}
 	}
 	tree, err := pg_query.Parse(text)
@@ -36,7 +38,7 @@ func (p *Planner) plan(text string, env Env) *Plan {
 	if err != nil {
 		return p.unparsed(text, err)
 	}
-	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}}
+	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}, blind: blind}
 	for _, raw := range tree.Stmts {
 		if err := w.statement(raw); err != nil {
 			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
@@ -92,6 +94,9 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return err
 	}
 	if err := w.overlooked(raw.Stmt); err != nil {
+		return err
+	}
+	if err := w.sights(raw.Stmt); err != nil {
 		return err
 	}
 	for _, m := range w.migrations {

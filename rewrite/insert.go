@@ -60,8 +60,8 @@ func (w *planning) insertColumns(n *pg_query.InsertStmt, rel *relation) []string
 		width = len(sel.ValuesLists[0].GetList().GetItems())
 	}
 	var names []string
-	for i, c := range rel.table().Columns {
-		if i < width {
+	for _, c := range rel.table().Columns {
+		if len(names) < width && !rel.hidden(c.Name) {
 			names = append(names, c.Name)
 		}
 	}

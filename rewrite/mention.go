@@ -113,6 +113,8 @@ type relation struct {
 	// relative of" one; then base is that table.
 	via  string
 	base *relation
+	// hides are the migrations, off or not, whose new columns in it are kept out of sight.
+	hides []*Migration
 }
 
 func (r *relation) active() bool {

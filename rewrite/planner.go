@@ -19,6 +19,7 @@ type Planner struct {
 	mentions   mentions
 	warnings   []string
 	active     bool
+	hides      bool // some migration has new columns that are kept out of sight
 	cache      cache
 	forecasts  forecasts
 	shapes     shapes

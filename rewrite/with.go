@@ -103,7 +103,9 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 				return nil, w.unnamed(wr, target)
 			}
 			for _, c := range wr.rel.table().Columns {
-				names = append(names, c.Name)
+				if !wr.rel.hidden(c.Name) {
+					names = append(names, c.Name)
+				}
 			}
 			continue
 		}

@@ -3,6 +3,7 @@ package rules
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -82,6 +83,7 @@ func (m *Migration) aspects() []aspect {
 		{"down", digest(m.Down)},
 		{"cutover", orNone(m.Cutover)},
 		{"guard", m.Guard.String()},
+		{"expose_new_columns", strconv.FormatBool(m.ExposeNewColumns)},
 	}
 }
 

@@ -92,6 +92,8 @@ type Migration struct {
 	// Cutover is "" or "rename".
 	Cutover string
 	Guard   Guard
+	// ExposeNewColumns: SELECT * and its like show the columns that the migration has added.
+	ExposeNewColumns bool
 
 	Pos      Pos // of the list item
 	NamePos  Pos

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -46,6 +47,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 		{"down", false, ""},
 		{"cutover", false, ""},
 		{"guard", false, ""},
+		{"expose_new_columns", false, ""},
 	})
 	r.name(values["name"], &m)
 	r.phase(values["phase"], &m)
@@ -62,6 +64,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 	r.down(values["down"], &m)
 	r.cutover(values["cutover"], &m)
 	r.guard(values["guard"], &m)
+	r.expose(values["expose_new_columns"], &m)
 	return m
 }
 
@@ -113,6 +116,21 @@ func (r *reader) kind(n *yaml.Node, m *Migration) {
 		m.Kind = Columns
 	default:
 		r.problem(r.textPos(n), suggest(text, []string{Rows.String(), Columns.String()}), "unknown kind %s", quoted(text))
+	}
+}
+
+func (r *reader) expose(n *yaml.Node, m *Migration) {
+	if n == nil {
+		return
+	}
+	switch {
+	case !r.is(n, yaml.ScalarNode, "expose_new_columns", "true or false"):
+	case n.ShortTag() != "!!bool":
+		r.problem(nodePos(n), "write true or false", "expose_new_columns must be true or false, not %s", describe(n))
+	case m.Kind == Rows:
+		r.problem(nodePos(n), "remove it", "expose_new_columns is for kind columns: with kind rows the new shape is a table of its own")
+	default:
+		m.ExposeNewColumns = strings.ToLower(n.Value) == "true"
 	}
 }
 

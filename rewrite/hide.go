@@ -1,0 +1,277 @@
+package rewrite
+
+import (
+	"fmt"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// hide notes which columns of the old table the applications do not know. They
+// stay out of sight in every phase, off too: the expand step comes before
+// dualwrite. The columns need not exist yet, so that nobody sees them come.
+func (p *Planner) hide(m *Migration, old *relation) {
+	if m.Rule.Kind != rules.Columns || m.Rule.ExposeNewColumns {
+		return
+	}
+	old.hides = append(old.hides, m)
+	p.hides = true
+}
+
+// hidden reports whether a column is one that applications do not know.
+func (r *relation) hidden(column string) bool {
+	for _, m := range r.hides {
+		if has(m.Rule.New.Columns, column) {
+			return true
+		}
+	}
+	return false
+}
+
+// sight lists the columns of a table that applications know.
+func (r *relation) sight() []catalog.Column {
+	var columns []catalog.Column
+	for _, c := range r.hides[0].Old.Columns {
+		if !r.hidden(c.Name) {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+// hiding edits a statement so that it shows what it showed before the expand
+// step: lists of columns for * and its like.
+type hiding struct {
+	*planning
+	done map[node]bool // what must not be looked at again
+	err  error
+}
+
+// source is an element of a FROM clause, or the target of a write.
+type source struct {
+	name    string    // what the query calls it; "" for nothing
+	schema  string    // as written, where the query can say schema.name
+	rel     *relation // of which columns are hidden; else nil
+	columns []string  // of rel: those that show, as the query calls them
+	rv      *pg_query.RangeVar
+	// aside: it is below a JOIN whose own alias or merged columns stand for it.
+	aside bool
+	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
+}
+
+// scope is one query level.
+type scope struct {
+	outer   *scope
+	sources []source
+	ctes    []string // names that WITH gives, here and further out
+	merges  bool     // a JOIN with USING or NATURAL: * merges columns
+	grouped bool
+}
+
+func (s *scope) knownCTEs() []string {
+	if s == nil {
+		return nil
+	}
+	return s.ctes
+}
+
+// sights keeps the columns that a migration adds out of what stmt shows.
+func (w *planning) sights(stmt *pg_query.Node) error {
+	if !w.hides {
+		return nil
+	}
+	switch stmt.Node.(type) {
+	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt, *pg_query.Node_MergeStmt,
+		*pg_query.Node_CopyStmt, *pg_query.Node_CreateTableAsStmt, *pg_query.Node_DeclareCursorStmt, *pg_query.Node_ExplainStmt,
+		*pg_query.Node_PrepareStmt, *pg_query.Node_ViewStmt:
+	default:
+		return nil
+	}
+	h := &hiding{planning: w, done: map[node]bool{}}
+	h.visit(stmt.ProtoReflect(), nil)
+	return h.err
+}
+
+func (h *hiding) visit(m protoreflect.Message, s *scope) {
+	n := m.Interface()
+	if h.done[n] || h.err != nil {
+		return
+	}
+	switch n := n.(type) {
+	case *pg_query.SelectStmt:
+		s = h.level(s, n.WithClause, nil, n.FromClause)
+		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
+		h.joins(n, s)
+		h.list(n.TargetList, s)
+	case *pg_query.InsertStmt:
+		s = h.level(s, n.WithClause, n.Relation, nil)
+		h.list(n.ReturningList, s)
+		h.positions(n, s)
+	case *pg_query.UpdateStmt:
+		s = h.level(s, n.WithClause, n.Relation, n.FromClause)
+		h.list(n.ReturningList, s)
+	case *pg_query.DeleteStmt:
+		s = h.level(s, n.WithClause, n.Relation, n.UsingClause)
+		h.list(n.ReturningList, s)
+	case *pg_query.MergeStmt:
+		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
+	case *pg_query.CopyStmt:
+		h.copyTo(n)
+	case *pg_query.RowExpr:
+		h.list(n.Args, s)
+	case *pg_query.FuncCall:
+		h.arguments(n)
+	case *pg_query.A_Indirection: // (name).column; list has dealt with (name).*
+		h.done[n.Arg.GetColumnRef()] = true
+	case *pg_query.TypeCast:
+		h.cast(n)
+	case *pg_query.ResTarget:
+		h.named(n, s)
+	case *pg_query.ColumnRef:
+		h.row(n, s)
+	}
+	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if field.Kind() != protoreflect.MessageKind {
+			return true
+		}
+		if field.IsList() {
+			items := value.List()
+			for i := range items.Len() {
+				h.visit(items.Get(i).Message(), s)
+			}
+			return true
+		}
+		h.visit(value.Message(), s)
+		return true
+	})
+}
+
+// level opens a query level. Its WITH queries are visited first: each sees
+// those before it, and all of them where the clause is RECURSIVE.
+func (h *hiding) level(outer *scope, with *pg_query.WithClause, target *pg_query.RangeVar, from []*pg_query.Node) *scope {
+	s := &scope{outer: outer, ctes: outer.knownCTEs()}
+	if with != nil {
+		names := append([]string(nil), s.ctes...)
+		for _, c := range with.Ctes {
+			names = append(names, c.GetCommonTableExpr().GetCtename())
+		}
+		before := len(s.ctes)
+		for i, c := range with.Ctes {
+			seen := names[:before+i]
+			if with.Recursive {
+				seen = names
+			}
+			h.visit(c.GetCommonTableExpr().GetCtequery().ProtoReflect(), &scope{outer: outer, ctes: seen})
+		}
+		h.done[with] = true
+		s.ctes = names
+	}
+	if target != nil {
+		h.table(s, target, source{only: true}, nil)
+	}
+	for _, n := range from {
+		h.from(s, n, false)
+	}
+	return s
+}
+
+func (h *hiding) from(s *scope, n *pg_query.Node, aside bool) {
+	named := func(a *pg_query.Alias) {
+		s.sources = append(s.sources, source{name: a.GetAliasname(), aside: aside})
+	}
+	switch n := n.GetNode().(type) {
+	case *pg_query.Node_RangeVar:
+		h.table(s, n.RangeVar, source{aside: aside, only: !n.RangeVar.Inh}, s.ctes)
+	case *pg_query.Node_RangeTableSample:
+		h.table(s, n.RangeTableSample.GetRelation().GetRangeVar(), source{aside: aside, only: true}, s.ctes)
+	case *pg_query.Node_JoinExpr:
+		j := n.JoinExpr
+		merges := j.IsNatural || len(j.UsingClause) > 0
+		s.merges = s.merges || merges && !aside && j.Alias == nil
+		if j.Alias != nil {
+			named(j.Alias)
+		}
+		h.from(s, j.Larg, aside || j.Alias != nil || j.IsNatural)
+		h.from(s, j.Rarg, aside || j.Alias != nil || j.IsNatural)
+	case *pg_query.Node_RangeSubselect:
+		named(n.RangeSubselect.Alias)
+	case *pg_query.Node_RangeFunction:
+		f := n.RangeFunction
+		alias := f.Alias
+		if alias == nil && len(f.Functions) == 1 {
+			if items := f.Functions[0].GetList().GetItems(); len(items) > 0 && items[0].GetFuncCall() != nil {
+				alias = &pg_query.Alias{Aliasname: outputName(items[0])}
+			}
+		}
+		named(alias)
+	default:
+		s.sources = append(s.sources, source{aside: aside})
+	}
+}
+
+// table adds the relation that rv names, as a source of that kind.
+func (h *hiding) table(s *scope, rv *pg_query.RangeVar, src source, ctes []string) {
+	src.name, src.schema, src.rv = rv.GetRelname(), rv.GetSchemaname(), rv
+	if a := rv.GetAlias(); a != nil {
+		src.name, src.schema = a.Aliasname, ""
+	}
+	if rv.GetSchemaname() != "" || !has(ctes, rv.GetRelname()) {
+		src.rel = h.shy(rv)
+	}
+	if src.rel != nil {
+		aliases := rv.GetAlias().GetColnames()
+		for i, c := range src.rel.hides[0].Old.Columns {
+			name := c.Name
+			if i < len(aliases) {
+				name = aliases[i].GetString_().GetSval()
+			}
+			if !src.rel.hidden(c.Name) {
+				src.columns = append(src.columns, name)
+			}
+		}
+	}
+	s.sources = append(s.sources, src)
+}
+
+// shy returns the relation with hidden columns that a name certainly stands for.
+func (h *hiding) shy(rv *pg_query.RangeVar) *relation {
+	if rv.GetSchemaname() != "" {
+		if rel := h.relations[catalog.Name{Schema: rv.Schemaname, Name: rv.Relname}]; rel != nil && len(rel.hides) > 0 {
+			return rel
+		}
+		return nil
+	}
+	if len(h.snapshot.Namesakes[rv.GetRelname()]) > 1 {
+		return nil
+	}
+	for _, rel := range h.byName[rv.GetRelname()] {
+		if len(rel.hides) > 0 {
+			return rel
+		}
+	}
+	return nil
+}
+
+// seen notes that the statement was edited for what rel hides.
+func (h *hiding) seen(rel *relation) {
+	for _, m := range rel.hides {
+		h.concern(m)
+	}
+}
+
+// cannot refuses a statement that would show what rel hides, unless everything
+// that it hides is of migrations that are off: then it shows.
+func (h *hiding) cannot(rel *relation, offset int, what string) {
+	for _, m := range rel.hides {
+		if m.Rule.Active() && h.err == nil {
+			h.err = &Refusal{
+				Migration: m.Rule.Name, Offset: offset,
+				Reason: fmt.Sprintf("%s of %s would show columns that the migration has added", what, rel.name),
+				Hint:   "list the columns, or set expose_new_columns: true for the migration",
+			}
+		}
+	}
+}

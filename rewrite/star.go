@@ -1,0 +1,244 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/catalog"
+)
+
+const (
+	tokenStar = pg_query.Token_ASCII_42
+	tokenDot  = pg_query.Token_ASCII_46
+)
+
+// list writes out each *, name.* and (name).* of a list of expressions that
+// would show a hidden column.
+func (h *hiding) list(targets []*pg_query.Node, s *scope) {
+	for _, t := range targets {
+		val := t
+		if t.GetResTarget() != nil {
+			val = t.GetResTarget().Val
+		}
+		ref := val.GetColumnRef()
+		if in := val.GetAIndirection(); in != nil && len(in.Indirection) == 1 && in.Indirection[0].GetAStar() != nil && in.GetArg().GetColumnRef() != nil {
+			h.unwrapped(in, s)
+			continue
+		}
+		if ref == nil || ref.Fields[len(ref.Fields)-1].GetAStar() == nil {
+			continue
+		}
+		if len(ref.Fields) == 1 {
+			h.star(ref, s)
+		} else if src := s.find(ref.Fields[:len(ref.Fields)-1]); src != nil && src.rel != nil {
+			h.replace(ref, src.list())
+			h.seen(src.rel)
+		}
+		h.done[ref] = true
+	}
+}
+
+// list is the columns of a source that show.
+func (src *source) list() string {
+	return list(src.columns, func(_ int, c string) string { return src.ref() + "." + Ident(c) })
+}
+
+// ref is how a query says the source's name.
+func (src *source) ref() string {
+	if src.schema != "" {
+		return Ident(src.schema) + "." + Ident(src.name)
+	}
+	return Ident(src.name)
+}
+
+// replace puts text in the place of a column reference that ends in *.
+func (h *hiding) replace(ref *pg_query.ColumnRef, text string) {
+	first := tokenAt(h.tokens, int(ref.Location))
+	last := first
+	for h.tokens[last].kind != tokenStar {
+		last++
+	}
+	h.swap(first, last, text)
+}
+
+// swap puts text in the place of the tokens from first to last. Words that
+// stood against them stay apart.
+func (h *hiding) swap(first, last int, text string) {
+	from, to := h.tokens[first].start, h.tokens[last].end
+	if from > 0 && continues([]byte{h.text[from-1]}) {
+		text = " " + text
+	}
+	if to < len(h.text) && continues([]byte{h.text[to]}) {
+		text += " "
+	}
+	h.edits.replace(from, to-from, text)
+}
+
+// star writes out a bare *.
+func (h *hiding) star(ref *pg_query.ColumnRef, s *scope) {
+	var parts []string
+	var rel *relation
+	nameless := false
+	for i := range s.sources {
+		src := &s.sources[i]
+		if src.rel != nil {
+			rel = src.rel
+		}
+		nameless = nameless || src.name == ""
+		if !src.aside || src.rel != nil {
+			parts = append(parts, src.all())
+		}
+	}
+	switch {
+	case rel == nil:
+		return // joins has put subqueries in their place, or there was none
+	case s.merges || nameless:
+		h.cannot(rel, int(ref.Location), "RETURNING *")
+		return
+	}
+	text := strings.Join(parts, ", ")
+	if ref.Location >= 0 {
+		h.replace(ref, text)
+	} else { // TABLE name
+		i := tokenAt(h.tokens, int(s.sources[0].rv.Location))
+		for h.tokens[i].kind != pg_query.Token_TABLE {
+			i--
+		}
+		h.swap(i, i, "SELECT "+text+" FROM")
+	}
+	h.seen(rel)
+}
+
+// all is what a * shows of the source.
+func (src *source) all() string {
+	if src.rel != nil {
+		return src.list()
+	}
+	return src.ref() + ".*"
+}
+
+// joins puts a subquery that lacks the hidden columns in the place of a table,
+// where a list of columns cannot say what the query shows: * over columns that
+// JOIN merges, NATURAL, a JOIN with an alias, * over a source without a name.
+func (h *hiding) joins(n *pg_query.SelectStmt, s *scope) {
+	starred, nameless := false, false
+	for _, t := range n.TargetList {
+		ref := t.GetResTarget().GetVal().GetColumnRef()
+		starred = starred || ref != nil && len(ref.Fields) == 1 && ref.Fields[0].GetAStar() != nil
+	}
+	for _, src := range s.sources {
+		nameless = nameless || src.name == ""
+	}
+	for i := range s.sources {
+		src := &s.sources[i]
+		if src.rel == nil || !src.aside && !(starred && (s.merges || nameless)) {
+			continue
+		}
+		if src.only || s.grouped || h.knows(n, src) {
+			h.cannot(src.rel, int(src.rv.Location), "this join")
+			src.rel = nil
+			continue
+		}
+		first := tokenAt(h.tokens, int(src.rv.Location))
+		last := h.afterName(src.rv) - 1
+		name := h.text[h.tokens[first].start:h.tokens[last].end]
+		columns := list(src.rel.sight(), func(_ int, c catalog.Column) string { return Ident(c.Name) })
+		text := fmt.Sprintf("(SELECT %s FROM %s)", columns, name)
+		if src.rv.Alias == nil {
+			text += " AS " + Ident(src.rv.Relname)
+		}
+		h.swap(first, last, text)
+		h.seen(src.rel)
+		src.rel, src.schema = nil, ""
+	}
+}
+
+// knows reports whether a query names what a subquery in the place of src would
+// not have: a hidden column, or one of the system's.
+func (h *hiding) knows(n *pg_query.SelectStmt, src *source) bool {
+	found := false
+	walk(n, func(n node) {
+		ref, ok := n.(*pg_query.ColumnRef)
+		if !ok {
+			return
+		}
+		switch name := ref.Fields[len(ref.Fields)-1].GetString_().GetSval(); name {
+		case "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid":
+			found = true
+		default:
+			found = found || name != "" && src.rel.hidden(name)
+		}
+	})
+	return found
+}
+
+// find returns the source that a qualifier names, from the innermost level out.
+func (s *scope) find(qualifier []*pg_query.Node) *source {
+	name := qualifier[len(qualifier)-1].GetString_().GetSval()
+	schema := ""
+	if len(qualifier) > 1 {
+		schema = qualifier[len(qualifier)-2].GetString_().GetSval()
+	}
+	for ; s != nil; s = s.outer {
+		for i := range s.sources {
+			src := &s.sources[i]
+			if src.name == name && (schema == "" || src.schema == schema || src.rel != nil && src.rv.Alias == nil && src.rel.name.Schema == schema) {
+				return src
+			}
+		}
+	}
+	return nil
+}
+
+// positions gives an INSERT without a column list the list that it was written
+// for, where its values would reach a hidden column.
+func (h *hiding) positions(n *pg_query.InsertStmt, s *scope) {
+	rel := s.sources[0].rel
+	sel := n.SelectStmt.GetSelectStmt()
+	if rel == nil || len(n.Cols) > 0 || sel == nil || len(sel.ValuesLists) == 0 {
+		return
+	}
+	width := len(sel.ValuesLists[0].GetList().GetItems())
+	first := -1
+	var columns []string
+	for i, c := range rel.hides[0].Old.Columns {
+		if rel.hidden(c.Name) {
+			if first < 0 {
+				first = i
+			}
+		} else {
+			columns = append(columns, c.Name)
+		}
+	}
+	if first < 0 || width <= first {
+		return
+	}
+	i := h.afterName(n.Relation) - 1
+	if a := n.Relation.Alias; a != nil {
+		i = next(h.tokens, i+1, pg_query.Token_AS) + 1
+	}
+	names := list(columns[:min(width, len(columns))], func(_ int, c string) string { return Ident(c) })
+	h.edits.insert(h.tokens[i].end, " ("+names+")")
+	h.seen(rel)
+}
+
+// copyTo gives COPY TO without a list the columns that show.
+func (h *hiding) copyTo(n *pg_query.CopyStmt) {
+	if n.IsFrom || n.Relation == nil || len(n.Attlist) > 0 {
+		return
+	}
+	rel := h.shy(n.Relation)
+	if rel == nil {
+		return
+	}
+	var columns []string
+	for _, c := range rel.sight() {
+		if c.Generated == 0 {
+			columns = append(columns, c.Name)
+		}
+	}
+	h.edits.insert(h.tokens[h.afterName(n.Relation)-1].end, " ("+list(columns, func(_ int, c string) string { return Ident(c) })+")")
+	h.seen(rel)
+}

@@ -1,0 +1,148 @@
+package rewrite
+
+import (
+	"fmt"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+)
+
+// ofAnyRow lists functions that take any row, and show its columns or count
+// them. A function of the user's takes rows of the table's own type: it is
+// part of the database, and gets the row as it is.
+var ofAnyRow = map[string]bool{
+	"row_to_json": true, "to_json": true, "to_jsonb": true, "json_agg": true, "jsonb_agg": true, "array_agg": true,
+	"json_build_object": true, "jsonb_build_object": true, "json_build_array": true, "jsonb_build_array": true,
+	"json_object_agg": true, "jsonb_object_agg": true, "count": true, "num_nulls": true, "num_nonnulls": true,
+	"format": true, "concat": true, "concat_ws": true, "min": true, "max": true, "string_agg": true,
+}
+
+// ofAnyText lists the types that a row can be cast to but its own.
+var ofAnyText = map[string]bool{"text": true, "varchar": true, "json": true, "jsonb": true}
+
+// whole returns the source of which ref is the row, or nil. A bare name may
+// also be a column of a source whose columns are not known here; then it stays.
+func (s *scope) whole(ref *pg_query.ColumnRef) *source {
+	last := len(ref.Fields) - 1
+	if ref.Fields[last].GetAStar() != nil {
+		if src := s.find(ref.Fields[:last]); last > 0 && src != nil && src.rel != nil {
+			return src
+		}
+		return nil
+	}
+	if last > 0 {
+		return nil
+	}
+	name := ref.Fields[0].GetString_().GetSval()
+	for ; s != nil; s = s.outer {
+		for i := range s.sources {
+			if rel := s.sources[i].rel; rel == nil || rel.hides[0].Old.Column(name) != nil || has(s.sources[i].columns, name) {
+				return nil
+			}
+		}
+		for i := range s.sources {
+			if s.sources[i].name == name {
+				return &s.sources[i]
+			}
+		}
+	}
+	return nil
+}
+
+// record is the row of a source without its hidden columns; NULL where an outer
+// join has put NULL in its place, which is where it has no tableoid.
+func (src *source) record() string {
+	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.list())
+}
+
+// row puts the row without hidden columns in the place of a whole one.
+func (h *hiding) row(ref *pg_query.ColumnRef, s *scope) {
+	src := s.whole(ref)
+	if src == nil {
+		return
+	}
+	if len(ref.Fields) > 1 {
+		h.replace(ref, "("+src.record()+")")
+	} else {
+		i := tokenAt(h.tokens, int(ref.Location))
+		h.swap(i, i, "("+src.record()+")")
+	}
+	h.seen(src.rel)
+}
+
+// unwrapped writes out (name).*.
+func (h *hiding) unwrapped(in *pg_query.A_Indirection, s *scope) {
+	ref := in.Arg.GetColumnRef()
+	h.done[in] = true
+	src := s.whole(ref)
+	i := tokenAt(h.tokens, int(ref.Location))
+	if src == nil || len(ref.Fields) > 1 || i < 1 || i+3 >= len(h.tokens) ||
+		h.tokens[i-1].kind != tokenOpen || h.tokens[i+1].kind != tokenClose || h.tokens[i+3].kind != tokenStar {
+		return
+	}
+	h.swap(i-1, i+3, src.list())
+	h.seen(src.rel)
+}
+
+// arguments leaves alone the rows that a function of the user's takes.
+func (h *hiding) arguments(f *pg_query.FuncCall) {
+	if ofAnyRow[f.Funcname[len(f.Funcname)-1].GetString_().GetSval()] {
+		return
+	}
+	for _, a := range f.Args {
+		if ref := a.GetColumnRef(); ref != nil {
+			h.done[ref] = true
+		}
+	}
+}
+
+// cast leaves alone a row that is cast to a type of its own.
+func (h *hiding) cast(c *pg_query.TypeCast) {
+	ref := c.Arg.GetColumnRef()
+	names := c.GetTypeName().GetNames()
+	if ref != nil && len(names) > 0 && !ofAnyText[names[len(names)-1].GetString_().GetSval()] {
+		h.done[ref] = true
+	}
+}
+
+// named keeps the name of an output column that is a whole row, or one cast.
+func (h *hiding) named(t *pg_query.ResTarget, s *scope) {
+	ref := t.GetVal().GetColumnRef()
+	if c := t.GetVal().GetTypeCast(); c != nil {
+		h.cast(c)
+		ref = c.Arg.GetColumnRef()
+	}
+	if t.Name != "" || ref == nil || h.done[ref] {
+		return
+	}
+	src := s.whole(ref)
+	if src == nil {
+		return
+	}
+	i := tokenAt(h.tokens, int(ref.Location))
+	for len(ref.Fields) > 1 && h.tokens[i].kind != tokenStar {
+		i++
+	}
+	if t.GetVal().GetTypeCast() != nil {
+		if i = h.castEnd(i); i < 0 {
+			h.done[ref] = true // it stays as it is
+			return
+		}
+	}
+	h.row(ref, s)
+	h.done[ref] = true
+	h.edits.insert(h.tokens[i].end, " AS "+Ident(src.name))
+}
+
+// castEnd returns the last token of  name::type, which begins behind token i;
+// -1 where it is spelled in another way.
+func (h *hiding) castEnd(i int) int {
+	for i++; i < len(h.tokens) && h.tokens[i].kind == tokenClose; i++ {
+	}
+	if i+1 >= len(h.tokens) || h.tokens[i].kind != pg_query.Token_TYPECAST {
+		return -1
+	}
+	if i+2 < len(h.tokens) && (h.tokens[i+2].kind == tokenOpen || h.tokens[i+2].kind == tokenDot) {
+		return -1
+	}
+	return i + 1
+}
