@@ -71,7 +71,7 @@ func (p *Planner) unparsed(text string, err error) *Plan {
 		return &Plan{Outcome: Pass, Original: text}
 	}
 	plan := p.refuse(text, &Refusal{
-		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(err),
+		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(text, err),
 		Hint: "pgjanus reads statements that may concern a migrating table with the grammar of Postgres 16, and did not send this one on.",
 	})
 	plan.Statements[0].Kind = "unparsed"

@@ -58,13 +58,38 @@ func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
 		return row + "." + Ident(column)
 	}
 	current := func(column string) string { return row + "." + Ident(column) }
-	first := n.TargetList[0].GetResTarget()
+	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
 	var b strings.Builder
 	for i, c := range m.UpColumns() {
-		fmt.Fprintf(&b, "%s = %s, ", Ident(c), m.derived(i, old, current))
+		fmt.Fprintf(&b, ", %s = %s", Ident(c), m.derived(i, old, current))
 	}
-	w.edits.insert(int(first.Location), b.String())
+	w.edits.insert(w.tokens[end].end, b.String())
 	return true
+}
+
+// setEnd returns the last token of a SET clause of which i is one. What is added
+// stands behind the application's own, so that errors in what it copies are
+// found where the application wrote it.
+func (w *planning) setEnd(i int) int {
+	for depth := 0; i < len(w.tokens); i++ {
+		switch w.tokens[i].kind {
+		case tokenOpen:
+			depth++
+		case tokenClose:
+			if depth--; depth < 0 {
+				return i - 1
+			}
+		case pg_query.Token_FROM:
+			if depth == 0 && w.tokens[i-1].kind != pg_query.Token_DISTINCT {
+				return i - 1
+			}
+		case pg_query.Token_WHERE, pg_query.Token_RETURNING, pg_query.Token_ASCII_59:
+			if depth == 0 {
+				return i - 1
+			}
+		}
+	}
+	return i - 1
 }
 
 // inlineInsert edits the column list and every row of VALUES.
@@ -104,9 +129,10 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 		texts[i] = text
 	}
 	names := list(m.UpColumns(), func(_ int, c string) string { return Ident(c) })
-	w.edits.insert(int(n.Cols[0].GetResTarget().Location), names+", ")
+	last := tokenAt(w.tokens, int(n.Cols[len(n.Cols)-1].GetResTarget().Location))
+	w.edits.insert(w.tokens[last].end, ", "+names)
 	for i, open := range opens {
-		w.edits.insert(w.tokens[open].end, texts[i]+", ")
+		w.edits.insert(w.tokens[closing(w.tokens, open)-1].end, ", "+texts[i])
 	}
 	return true
 }

@@ -36,11 +36,19 @@ func kindOf(stmt *pg_query.Node) string {
 	return "DDL"
 }
 
-// parseErrorOffset returns the byte offset of a parser's error, or -1.
-func parseErrorOffset(err error) int {
+// parseErrorOffset returns the byte offset of a parser's error in text, or -1.
+// The parser counts characters, from 1.
+func parseErrorOffset(text string, err error) int {
 	var perr *parser.Error
-	if errors.As(err, &perr) && perr.Cursorpos > 0 {
-		return perr.Cursorpos - 1
+	if !errors.As(err, &perr) || perr.Cursorpos <= 0 {
+		return -1
 	}
-	return -1
+	chars := 1
+	for offset := range text {
+		if chars == perr.Cursorpos {
+			return offset
+		}
+		chars++
+	}
+	return len(text)
 }

@@ -55,6 +55,7 @@ type wire struct {
 	conn      net.Conn
 	front     *pgproto3.Frontend
 	relations map[uint32]string // by OID
+	copy      []byte            // what COPY FROM STDIN gets
 }
 
 // dialWire logs in.
@@ -133,12 +134,20 @@ func (w *wire) hear() []string {
 			heard = append(heard, w.description(m))
 			continue
 		case *pgproto3.CopyInResponse:
-			w.front.Send(&pgproto3.CopyFail{Message: "none"})
+			if len(w.copy) > 0 {
+				w.front.Send(&pgproto3.CopyData{Data: w.copy})
+				w.front.Send(&pgproto3.CopyDone{})
+			} else {
+				w.front.Send(&pgproto3.CopyFail{Message: "none"})
+			}
 			if err := w.front.Flush(); err != nil {
 				w.t.Fatal(err)
 			}
 		case *pgproto3.ReadyForQuery:
 			return append(heard, "ReadyForQuery "+string(m.TxStatus))
+		}
+		if e, ok := m.(*pgproto3.ErrorResponse); ok {
+			m = alike(e)
 		}
 		raw, err := m.Encode(nil)
 		if err != nil {
@@ -146,6 +155,24 @@ func (w *wire) hear() []string {
 		}
 		heard = append(heard, fmt.Sprintf("%q", raw))
 	}
+}
+
+// failingRow is how Postgres begins the DETAIL that shows a row with all of its
+// columns, those that nobody sees too.
+const failingRow = "Failing row contains ("
+
+// alike returns an error without what may differ: the row that failed, as its
+// DETAIL shows it; and for a syntax error, which pgjanus reports itself, where in
+// Postgres's source it was raised, and the hint that says so.
+func alike(e *pgproto3.ErrorResponse) *pgproto3.ErrorResponse {
+	same := *e
+	if strings.HasPrefix(e.Detail, failingRow) {
+		same.Detail = failingRow
+	}
+	if e.Code == "42601" {
+		same.Hint, same.File, same.Line, same.Routine = "", "", 0, ""
+	}
+	return &same
 }
 
 func (w *wire) description(m *pgproto3.RowDescription) string {
@@ -162,7 +189,7 @@ func (w *wire) description(m *pgproto3.RowDescription) string {
 }
 
 // differs names the first place where two answers differ, or "". The order of
-// the rows of one result, or of COPY, is nobody's promise.
+// the rows of one result, or of COPY, is nobody's promise; notices come with rows.
 func differs(plain, through []string) string {
 	plain, through = sortedRows(plain), sortedRows(through)
 	for i := 0; i < max(len(plain), len(through)); i++ {
@@ -180,7 +207,7 @@ func differs(plain, through []string) string {
 
 func sortedRows(heard []string) []string {
 	sorted := slices.Clone(heard)
-	isRow := func(line string) bool { return strings.HasPrefix(line, `"D`) || strings.HasPrefix(line, `"d`) }
+	isRow := func(line string) bool { return strings.HasPrefix(line, `"D`) || strings.HasPrefix(line, `"d`) || strings.HasPrefix(line, `"N`) }
 	for from := 0; from < len(sorted); from++ {
 		to := from
 		for to < len(sorted) && isRow(sorted[to]) {
