@@ -131,11 +131,14 @@ func (b *block) statement(s syncText, into string, text func(s syncText) string)
 	b.probe(s, text)
 }
 
-// raise adds a serialization failure that is raised where the condition holds.
-func (b *block) raise(s syncText, condition func(s syncText) string, message, hint string) {
+// serializationFailure is a SQLSTATE: the transaction may be tried again.
+const serializationFailure = "40001"
+
+// raise adds an error that is raised where the condition holds.
+func (b *block) raise(s syncText, condition func(s syncText) string, code, message, hint string) {
 	const head = "SELECT "
 	b.line("IF %s THEN", strings.TrimPrefix(b.qualified(head+condition(s)), head))
-	b.line("\tRAISE EXCEPTION USING ERRCODE = '40001', MESSAGE = %s, HINT = %s;", Literal(message), Literal(hint))
+	b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
 	b.line("END IF;")
 	b.probe(s, func(s syncText) string { return head + condition(s) })
 }

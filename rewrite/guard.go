@@ -67,7 +67,7 @@ func (b *block) guardTrigger(s syncText) {
 	b.done()
 	b.line("END IF;")
 	if s.Rule.Kind == rules.Columns {
-		b.statement(s, "", syncText.columnsUpdate)
+		b.columns(s)
 		return
 	}
 	b.guard(s)

@@ -11,8 +11,12 @@ import (
 // Inline is the fast path of a columns migration: the application's own
 // statement computes the new columns. It is taken only where it provably gives
 // what sync would give: every old column that up reads is a constant, a
-// parameter or unchanged, and no trigger of the user can put another value in
-// its place. Everything else goes by sync.
+// parameter or unchanged. Everything else goes by sync.
+//
+// Where a trigger of the user may put another value in its place, a sync runs
+// behind the statement all the same. It finds nothing to do where the trigger
+// has not, so that the row is not written again: that would fire the user's
+// triggers for UPDATE once more.
 
 // event is what a trigger fires on.
 type event int
@@ -35,17 +39,22 @@ func (m *Migration) triggered(e event) bool {
 
 // inlineUpdate edits SET so that it computes the new columns as well.
 func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
-	if m.triggered(onUpdate) {
-		return false
-	}
 	row := rowName(n.Relation)
 	values := map[string]string{}
-	for _, t := range n.TargetList {
+	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
+	for i, t := range n.TargetList {
 		target := t.GetResTarget()
 		if !m.reads([]string{target.Name}) {
 			continue
 		}
 		value, ok := w.constant(target.Val)
+		if !ok && m.triggered(onUpdate) && plain(target.Val) {
+			last := end
+			if i+1 < len(n.TargetList) {
+				last = tokenAt(w.tokens, int(n.TargetList[i+1].GetResTarget().Location)) - 2
+			}
+			value, ok = w.copied(target, last)
+		}
 		if !ok || len(target.Indirection) > 0 || values[target.Name] != "" {
 			return false
 		}
@@ -58,7 +67,6 @@ func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
 		return row + "." + Ident(column)
 	}
 	current := func(column string) string { return row + "." + Ident(column) }
-	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
 	var b strings.Builder
 	for i, c := range m.UpColumns() {
 		fmt.Fprintf(&b, ", %s = %s", Ident(c), m.derived(i, old, current))
@@ -95,7 +103,7 @@ func (w *planning) setEnd(i int) int {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if len(rows) == 0 || len(n.Cols) == 0 || m.triggered(onInsert) {
+	if len(rows) == 0 || len(n.Cols) == 0 {
 		return false
 	}
 	columns := targetNames(n.Cols)
@@ -217,6 +225,30 @@ func (w *planning) constant(n *pg_query.Node) (string, bool) {
 		return "(" + inner + ")::" + strings.Join(names, "."), true
 	}
 	return "", false
+}
+
+// plain reports whether an expression may be evaluated twice without anyone
+// noticing: nothing in it but columns, constants, parameters and operators. If
+// it should not be the same each time, the sync behind the statement sees to it.
+func plain(n *pg_query.Node) bool {
+	ok := true
+	walk(n, func(n node) {
+		switch n.(type) {
+		case *pg_query.FuncCall, *pg_query.SubLink, *pg_query.MultiAssignRef, *pg_query.SetToDefault, *pg_query.SQLValueFunction:
+			ok = false
+		}
+	})
+	return ok
+}
+
+// copied is the text of what an UPDATE assigns to target; last is its last token.
+func (w *planning) copied(target *pg_query.ResTarget, last int) (string, bool) {
+	i := tokenAt(w.tokens, int(target.Location))
+	if i < 0 || i+2 > last || w.tokens[i+1].kind != tokenEquals {
+		return "", false
+	}
+	w.plan.copiesLiterals = true
+	return w.text[w.tokens[i+2].start:w.tokens[last].end] + "\n", true
 }
 
 func cast(value string, c *catalog.Column) string { return "(" + value + ")::" + typeName(c.Type) }

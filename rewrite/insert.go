@@ -38,7 +38,9 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 		}
 		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
-			continue
+			if !m.triggered(onInsert) {
+				continue
+			}
 		}
 		w.sync(wr, m, rowName(n.Relation))
 	}

@@ -8,7 +8,25 @@ import (
 // columnsByKeys updates the new columns of the touched rows that disagree.
 func (b *block) columnsByKeys(s syncText) {
 	b.takeKeys(s)
+	b.columns(s)
+}
+
+// columns updates the new columns of the touched rows that disagree, and where a
+// trigger of the user for UPDATE has seen to it that some still do, fails.
+func (b *block) columns(s syncText) {
 	b.statement(s, "", syncText.columnsUpdate)
+	if s.triggered(onUpdate) {
+		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the new shape from being written", "Let the trigger pass updates that change no column but "+quoted(s.UpColumns())+".")
+	}
+}
+
+// kept is the condition under which some touched row still disagrees.
+func (s syncText) kept() string {
+	keys, where := s.touched()
+	if keys != "" {
+		keys = ", " + keys
+	}
+	return fmt.Sprintf("EXISTS (SELECT 1 FROM %s old%s WHERE %s AND %s)", QName(s.Rule.Old.Table), keys, where, s.disagree("old"))
 }
 
 func (s syncText) columnsUpdate() string {

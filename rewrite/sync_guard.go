@@ -7,9 +7,9 @@ import "fmt"
 // writer of the row Postgres raises 40001 by itself. Two things it does not notice.
 func (b *block) guard(s syncText) {
 	b.line("IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.!~~) 'read %%' THEN")
-	b.raise(s, syncText.stale, "could not serialize access due to concurrent update",
+	b.raise(s, syncText.stale, serializationFailure, "could not serialize access due to concurrent update",
 		fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", s.Rule.Name))
-	b.raise(s, syncText.deletedMeanwhile, "could not serialize access due to concurrent delete", "The transaction might succeed if retried.")
+	b.raise(s, syncText.deletedMeanwhile, serializationFailure, "could not serialize access due to concurrent delete", "The transaction might succeed if retried.")
 	b.line("END IF;")
 }
 

@@ -15,10 +15,11 @@ type token struct {
 
 // Punctuation as the scanner numbers it.
 const (
-	tokenOpen  = pg_query.Token_ASCII_40
-	tokenClose = pg_query.Token_ASCII_41
-	tokenComma = pg_query.Token_ASCII_44
-	tokenMinus = pg_query.Token_ASCII_45
+	tokenOpen   = pg_query.Token_ASCII_40
+	tokenClose  = pg_query.Token_ASCII_41
+	tokenComma  = pg_query.Token_ASCII_44
+	tokenMinus  = pg_query.Token_ASCII_45
+	tokenEquals = pg_query.Token_ASCII_61
 )
 
 // scan splits text into tokens, without comments.

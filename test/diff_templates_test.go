@@ -213,7 +213,9 @@ var templates = []template{
 		b.sql(" RETURNING g, k, n) INSERT INTO ", b.w.table, " (g, k, n, ", b.w.value, ") SELECT g, ", fmt.Sprint(b.k()), ", n, ").arg(b.w.kind.random(b.r)).
 			sql("::", strings.Fields(b.w.kind.sqlType)[0], " FROM gone WHERE true").conflict().sql("DO NOTHING")
 	}},
-	{name: "select", make: func(b *draft) { b.sql("SELECT * FROM ", b.w.table, " WHERE ").mine("").sql(pick(b.r, "", " FOR UPDATE", " ORDER BY k")) }},
+	{name: "select", make: func(b *draft) {
+		b.sql("SELECT * FROM ", b.w.table, " WHERE ").mine("").sql(pick(b.r, "", " FOR UPDATE", " ORDER BY k"))
+	}},
 	{name: "select a row", make: func(b *draft) {
 		b.sql("SELECT row_to_json(t), t.", b.w.value, " FROM ", b.w.table, " t WHERE ").mine("t.")
 	}},

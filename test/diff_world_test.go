@@ -100,11 +100,11 @@ var (
 // it does to columns that statements do not show as well.
 var userTriggers = map[string]string{
 	"none": "",
-	"before": `CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := coalesce(NEW.n, 0) + 1; RETURN NEW; END $$;
+	"before": `CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := coalesce(NEW.n, 0) / 2 * 2; RETURN NEW; END $$;
 		CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION touch();`,
 	"before that changes the value": `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n %% 3 = 0 THEN NEW.%[2]s := OLD.%[2]s; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER keep BEFORE UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION keep();`,
-	"before that cancels": `CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n = 4 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+	"before that cancels": `CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n = 4 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN RETURN NULL; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER skip BEFORE UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION skip();`,
 	"after": `CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			IF NEW.n = 3 THEN UPDATE %[1]s SET n = 5, %[2]s = OLD.%[2]s WHERE k = NEW.k; END IF; RETURN NULL; END $$;

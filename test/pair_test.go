@@ -207,7 +207,9 @@ func differs(plain, through []string) string {
 
 func sortedRows(heard []string) []string {
 	sorted := slices.Clone(heard)
-	isRow := func(line string) bool { return strings.HasPrefix(line, `"D`) || strings.HasPrefix(line, `"d`) || strings.HasPrefix(line, `"N`) }
+	isRow := func(line string) bool {
+		return strings.HasPrefix(line, `"D`) || strings.HasPrefix(line, `"d`) || strings.HasPrefix(line, `"N`)
+	}
 	for from := 0; from < len(sorted); from++ {
 		to := from
 		for to < len(sorted) && isRow(sorted[to]) {
