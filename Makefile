@@ -58,7 +58,8 @@ bench: ## compare with Postgres alone, PgBouncer, a trigger and the application
 	go run ./bench
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target, and random statements, for FUZZTIME (30s) each
+	scripts/need.sh postgres
 	scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: clean

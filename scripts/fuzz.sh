@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# fuzz.sh TIME [PACKAGE...] runs every fuzz target for TIME, one after another.
+# fuzz.sh TIME [PACKAGE...] runs every fuzz target for TIME, one after another,
+# and then random statements for as long.
 set -euo pipefail
 
 time=${1:?usage: fuzz.sh TIME [PACKAGE...]}
@@ -15,3 +16,5 @@ for package in $packages; do
 		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package"
 	done
 done
+echo "== random statements"
+PGJANUS_DIFF=$time go test -count=1 -timeout 0 -v -run RandomStatements ./test | grep -v '^ *---\|^=== '

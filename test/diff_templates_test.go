@@ -150,10 +150,10 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ").changed("").sql(" WHERE ").mine("").sql(" AND n < ").arg(intValue(b.r.Intn(10))).returning("")
 	}},
 	{name: "update from", writes: true, make: func(b *draft) {
-		b.sql("UPDATE ", b.w.table, " t SET ", b.w.value, " = o.", b.w.value, " FROM ", b.w.table, " o WHERE ").mine("t.").sql(" AND o.k = t.k + 1 AND o.k < ", fmt.Sprint(b.lo+keys)).returning("t.")
+		b.sql("UPDATE ", b.w.table, " t SET ", b.w.value, " = o.", b.w.value, " FROM ", b.w.table, " o WHERE ").mine("t.").sql(" AND o.g = t.g AND o.k = t.k + 1 AND o.k < ", fmt.Sprint(b.lo+keys)).returning("t.")
 	}},
 	{name: "update from values", writes: true, make: func(b *draft) {
-		b.sql("UPDATE ", b.w.table, " SET n = v.n, ", b.w.value, " = ").value().sql(" FROM (VALUES (").arg(intValue(b.k())).sql("::int, 5), (", fmt.Sprint(b.k()), ", 6)) AS v (key, n) WHERE k = v.key").returning("")
+		b.sql("UPDATE ", b.w.table, " SET n = v.n, ", b.w.value, " = ").value().sql(" FROM (VALUES (").arg(intValue(b.k())).sql("::int, 5), (", fmt.Sprint(b.k()), ", 5)) AS v (key, n) WHERE k = v.key").returning("")
 	}},
 	{name: "update of a row", writes: true, make: func(b *draft) {
 		b.sql("UPDATE ", b.w.table, " SET (", b.w.value, ", n) = (").value().sql(", 3) WHERE ").where("", b.k())
@@ -178,7 +178,7 @@ var templates = []template{
 	}},
 	{name: "update with a query", writes: true, make: func(b *draft) {
 		b.sql("UPDATE ", b.w.table, " t SET ", b.w.value, " = (SELECT o.", b.w.value, " FROM ", b.w.table, " o WHERE o.k > t.k AND ").mine("o.").
-			sql(" AND o.", b.w.value, " IS NOT NULL ORDER BY o.k LIMIT 1) WHERE ").where("t", b.k())
+			sql(" AND o.", b.w.value, " IS NOT NULL ORDER BY o.k, o.g LIMIT 1) WHERE ").where("t", b.k())
 		b.sql(" AND EXISTS (SELECT 1 FROM ", b.w.table, " o WHERE o.k > t.k AND o.", b.w.value, " IS NOT NULL AND ").mine("o.").sql(")")
 	}},
 	{name: "update only", writes: true, make: func(b *draft) {

@@ -47,7 +47,7 @@ type tally struct {
 }
 
 func TestRandomStatementsAreAnsweredAsWithoutPgjanus(t *testing.T) {
-	duration, seed := 20*time.Second, time.Now().UnixNano()
+	duration, seed := time.Minute, time.Now().UnixNano()
 	if v := os.Getenv("PGJANUS_DIFF"); v != "" {
 		var err error
 		if duration, err = time.ParseDuration(v); err != nil {

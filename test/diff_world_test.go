@@ -96,8 +96,9 @@ var (
 	intKind = valueKind{"int DEFAULT 7", oidInt4, func(r *rand.Rand) value { return intValue(r.Intn(9) - 4) }}
 )
 
-// userTriggers are what a user may have on a table of his own. Each keeps what
-// it does to columns that statements do not show as well.
+// userTriggers are what a user may have on a table of his own. A sync of kind
+// columns may have to write a row once more, which fires them again; so they do
+// nothing the second time.
 var userTriggers = map[string]string{
 	"none": "",
 	"before": `CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := coalesce(NEW.n, 0) / 2 * 2; RETURN NEW; END $$;
@@ -107,7 +108,7 @@ var userTriggers = map[string]string{
 	"before that cancels": `CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n = 4 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN RETURN NULL; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER skip BEFORE UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION skip();`,
 	"after": `CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF NEW.n = 3 THEN UPDATE %[1]s SET n = 5, %[2]s = OLD.%[2]s WHERE k = NEW.k; END IF; RETURN NULL; END $$;
+			IF NEW.n = 3 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN UPDATE %[1]s SET n = 5, %[2]s = OLD.%[2]s WHERE k = NEW.k; END IF; RETURN NULL; END $$;
 		CREATE TRIGGER again AFTER UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION again();`,
 }
 
@@ -211,7 +212,7 @@ func (b *draft) where(alias string, k int) {
 		alias += "."
 	}
 	b.sql(alias, "k = ").arg(intValue(k))
-	if len(b.w.key) > 1 && b.r.Intn(4) > 0 {
+	if len(b.w.key) > 1 {
 		b.sql(" AND ", alias, "g = ").arg(intValue(group(k)))
 	}
 }

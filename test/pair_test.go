@@ -207,8 +207,8 @@ func differs(plain, through []string) string {
 
 func sortedRows(heard []string) []string {
 	sorted := slices.Clone(heard)
-	isRow := func(line string) bool {
-		return strings.HasPrefix(line, `"D`) || strings.HasPrefix(line, `"d`) || strings.HasPrefix(line, `"N`)
+	isRow := func(line string) bool { // or a notice that came with one, or a portal that was suspended between two
+		return len(line) > 1 && line[0] == '"' && strings.IndexByte("DdNs", line[1]) >= 0
 	}
 	for from := 0; from < len(sorted); from++ {
 		to := from
