@@ -77,8 +77,8 @@ func (s *Snapshot) read(ctx context.Context, tx pgx.Tx, req Request) error {
 	if s.Fingerprint, err = fingerprint(ctx, tx, req.Tables); err != nil {
 		return err
 	}
-	err = tx.QueryRow(ctx, `SELECT current_database(), current_setting('server_version_num')::int`).
-		Scan(&s.Database, &s.Version)
+	err = tx.QueryRow(ctx, `SELECT current_database(), current_setting('server_version_num')::int, to_regprocedure('pgjanus.lastval()') IS NOT NULL`).
+		Scan(&s.Database, &s.Version, &s.Lastval)
 	if err != nil {
 		return fmt.Errorf("reading the server's version: %w", err)
 	}

@@ -4,7 +4,9 @@ package catalog
 type Snapshot struct {
 	Database string // current_database()
 	Version  int    // server_version_num, such as 150014
-	Tables   map[Name]*Table
+	// Lastval: pgjanus.lastval() is there, and sessions may depend on it.
+	Lastval bool `json:",omitempty"`
+	Tables  map[Name]*Table
 	// Namesakes has, for each unqualified name of a requested relation, of its
 	// dependent views and of its inheritance relatives, every schema (but
 	// temporary ones) that holds a relation of that name, sorted.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgjanus/pgjanus/rewrite"
 )
 
 // stateLock is the advisory lock under which the state's tables are made and
@@ -14,6 +16,7 @@ const stateLock = `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextex
 
 const installed = `
 SELECT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') AND pg_catalog.has_table_privilege('public', c.oid, 'SELECT')
+	AND pg_catalog.to_regprocedure('pgjanus.lastval()') IS NOT NULL
 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'migration'
 WHERE n.nspname = 'pgjanus'`
 
@@ -43,10 +46,11 @@ CREATE TABLE IF NOT EXISTS pgjanus.migration (
 	updated_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 GRANT USAGE ON SCHEMA pgjanus TO PUBLIC;
-GRANT SELECT ON pgjanus.migration TO PUBLIC;`
+GRANT SELECT ON pgjanus.migration TO PUBLIC;
+` + rewrite.LastvalDDL
 
-// Install creates the schema pgjanus and its table where they are missing. It
-// may run any number of times and at the same time elsewhere.
+// Install creates the schema pgjanus, and what every migration needs in it, where
+// they are missing. It may run any number of times and at the same time elsewhere.
 func Install(ctx context.Context, conn *pgx.Conn) error {
 	var done bool
 	err := conn.QueryRow(ctx, installed).Scan(&done)

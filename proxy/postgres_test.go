@@ -139,7 +139,7 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 
 // state makes what the syncs call and read: no backfill has run.
 func state(p *rewrite.Planner) string {
-	sql := `CREATE SCHEMA pgjanus;
+	sql := "CREATE SCHEMA pgjanus;" + rewrite.LastvalDDL + `;
 	CREATE TABLE pgjanus.migration (name text PRIMARY KEY, batch bigint, cursor_key text[], ahead_key text[], ahead_batch bigint);
 	CREATE SEQUENCE ` + rewrite.FillSequence("order-items") + ";"
 	for _, m := range p.Migrations() {

@@ -90,6 +90,9 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 		names = append(names, name)
 	}
 	sort.Strings(names)
+	if p.lastval = p.keepsLastval(); p.lastval {
+		names = append(names, "lastval")
+	}
 	p.mentions = newMentions(names)
 	return p, nil
 }

@@ -27,7 +27,7 @@ type planning struct {
 // plan parses text and plans each of its statements.
 func (p *Planner) plan(text string, env Env) *Plan {
 	blind := p.unreadable([]byte(text), env) != nil
-	if !p.active && !p.mentionsPrepare(text) && (blind || !p.hides) {
+	if !p.active && !p.mentionsPrepare(text) && (blind || !p.hides && !p.lastval) {
 		return &Plan{Outcome: Pass, Original: text}
 	}
 	tree, err := pg_query.Parse(text)
@@ -99,6 +99,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.sights(raw.Stmt); err != nil {
 		return err
 	}
+	w.lastvals(raw.Stmt)
 	for _, m := range w.migrations {
 		if w.touched[m] {
 			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m))

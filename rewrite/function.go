@@ -30,6 +30,7 @@ const functionNameBytes = 40
 // block collects the code of a function.
 type block struct {
 	trigger bool // it is a trigger function
+	lastval bool // it keeps what lastval() was
 	declare strings.Builder
 	code    strings.Builder
 	probes  []string
@@ -114,6 +115,9 @@ func (b *block) line(format string, args ...any) { fmt.Fprintf(&b.code, "\t"+for
 
 // done returns from the function.
 func (b *block) done() {
+	if b.lastval {
+		b.leaveMark()
+	}
 	if b.trigger {
 		b.line("RETURN NULL;")
 	} else {

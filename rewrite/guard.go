@@ -70,6 +70,7 @@ func (b *block) guardTrigger(s syncText) {
 		b.columns(s)
 		return
 	}
+	b.drawing(s)
 	b.guard(s)
 	b.statement(s, "", syncText.rowsPaired)
 }

@@ -19,6 +19,7 @@ type Planner struct {
 	mentions   mentions
 	warnings   []string
 	active     bool
+	lastval    bool // sessions may have marks: lastval() is pgjanus.lastval()
 	hides      bool // some migration has new columns that are kept out of sight
 	cache      cache
 	forecasts  forecasts

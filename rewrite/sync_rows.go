@@ -11,6 +11,7 @@ import (
 // rowsByKeys makes the new rows of the keys in the settings what up yields.
 func (b *block) rowsByKeys(s syncText) {
 	b.takeKeys(s)
+	b.drawing(s)
 	b.guard(s)
 	b.statement(s, "", syncText.rowsPaired)
 }
@@ -20,6 +21,7 @@ func (b *block) rowsByKeys(s syncText) {
 // everything is not needed: most of the cost of a statement that touches a few
 // rows is in setting up the nodes of its plan.
 func (b *block) rowsByRow(s syncText) {
+	b.drawing(s)
 	b.guard(s)
 	var have, into []string
 	for i, k := range s.New.Key {
@@ -47,6 +49,7 @@ func (b *block) rowsByRow(s syncText) {
 // rowsFresh inserts the new rows of one old row, which is in the arguments and
 // has none. It needs no guard: it looks at nothing that is in the database.
 func (b *block) rowsFresh(s syncText) {
+	b.drawing(s)
 	b.statement(s, "", func(s syncText) string {
 		return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
 			s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())

@@ -226,7 +226,7 @@ var templates = []template{
 		b.sql("SELECT count(*), count(t), min(t.n) FROM ", b.w.table, " t WHERE ").mine("t.").sql(" AND t.", b.w.value, " IS NOT NULL")
 	}},
 	{name: "copy out", simple: true, make: func(b *draft) {
-		b.sql("COPY (SELECT * FROM ", b.w.table, " WHERE ").mine("").sql(") TO STDOUT", pick(b.r, "", " (FORMAT csv)", " (FORMAT binary)"))
+		b.sql("COPY (SELECT * FROM ", b.w.table, " WHERE ").mine("").sql(" ORDER BY g, k) TO STDOUT", pick(b.r, "", " (FORMAT csv)", " (FORMAT binary)"))
 	}},
 	{name: "create table as", simple: true, make: func(b *draft) {
 		b.sql("CREATE TEMP TABLE copied AS SELECT * FROM ", b.w.table, " WHERE ").mine("").sql("; TABLE copied; DROP TABLE copied")

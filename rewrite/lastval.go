@@ -1,0 +1,119 @@
+package rewrite
+
+import (
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// lastval() is the last number that the session has drawn from any sequence. A
+// sync that inserts new rows draws from theirs, and applications that ask for
+// the number of the row that they have just inserted would get another's.
+//
+// So a sync keeps what lastval() was in a setting, and then draws from a
+// sequence of pgjanus whose numbers no other can have (from -9223372036854775808
+// to -9000000000000000000; each session takes a million at a time, so drawing
+// one is local). The application's lastval() becomes pgjanus.lastval(), which
+// returns the setting when the last number is such a mark, and else the number.
+// Where the transaction of the sync is rolled back, the setting is what it was
+// before it; lastval() itself would not be.
+
+// LastvalDDL makes the sequence and the function, in schema pgjanus, that syncs
+// and statements need for that. It may run again.
+const LastvalDDL = `
+CREATE SEQUENCE IF NOT EXISTS pgjanus.mark MINVALUE -9223372036854775808 MAXVALUE -9000000000000000000
+	START -9223372036854775808 CACHE 1000000 CYCLE;
+GRANT USAGE ON SEQUENCE pgjanus.mark TO PUBLIC;
+CREATE OR REPLACE FUNCTION pgjanus.lastval() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	last bigint := pg_catalog.lastval();
+	saved text;
+BEGIN
+	IF last OPERATOR(pg_catalog.>) -9000000000000000000 THEN
+		RETURN last;
+	END IF;
+	saved := pg_catalog.current_setting('pgjanus.lastval', true);
+	IF saved IS NULL OR saved OPERATOR(pg_catalog.=) '' OR saved OPERATOR(pg_catalog.=) 'none' THEN
+		RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'lastval is not yet defined in this session';
+	END IF;
+	RETURN saved::bigint;
+END $$;
+GRANT EXECUTE ON FUNCTION pgjanus.lastval() TO PUBLIC;`
+
+// draws reports whether a row that a sync inserts takes a number from a sequence.
+func (m *Migration) draws() bool {
+	for _, c := range m.New.Columns {
+		if c.Identity != 0 || strings.Contains(c.Default, "nextval(") {
+			return true
+		}
+	}
+	return false
+}
+
+// drawing is the beginning of a sync. Only a
+// session's first time pays for a subtransaction: lastval() may not be defined.
+// It is once the setting has something in it, also 'none': a mark was drawn.
+func (b *block) drawing(s syncText) {
+	if !s.draws() {
+		return
+	}
+	b.variable("last", "bigint")
+	b.variable("marked", "boolean")
+	b.line(`IF pg_catalog.length(pg_catalog.current_setting('pgjanus.lastval', true)) OPERATOR(pg_catalog.>) 0 THEN
+		pgjanus.last := pg_catalog.lastval();
+	ELSE
+		BEGIN
+			pgjanus.last := pg_catalog.lastval();
+		EXCEPTION WHEN object_not_in_prerequisite_state THEN
+			pgjanus.last := NULL;
+		END;
+	END IF;`)
+	b.lastval = true
+}
+
+// leaveMark is the end of such a sync. It is one expression, since PL/pgSQL
+// evaluates one without a plan of its own.
+func (b *block) leaveMark() {
+	b.line(`pgjanus.marked := CASE
+		WHEN pgjanus.last IS NULL THEN
+			pg_catalog.set_config('pgjanus.lastval', 'none', false) IS NULL OR pg_catalog.nextval('pgjanus.mark') IS NULL
+		WHEN pg_catalog.lastval() OPERATOR(pg_catalog.<>) pgjanus.last THEN
+			CASE WHEN pgjanus.last OPERATOR(pg_catalog.>) -9000000000000000000
+				THEN pg_catalog.set_config('pgjanus.lastval', pgjanus.last::pg_catalog.text, false) IS NULL ELSE false END
+			OR pg_catalog.nextval('pgjanus.mark') IS NULL
+		END;`)
+}
+
+// keepsLastval reports whether sessions may have marks: syncs that leave them
+// are in force now, or the schema pgjanus is there from when they were.
+func (p *Planner) keepsLastval() bool {
+	for _, m := range p.migrations {
+		if m.Rule.Active() && m.Rule.Kind == rules.Rows && m.draws() {
+			return true
+		}
+	}
+	return p.snapshot.Lastval
+}
+
+// lastvals puts pgjanus.lastval in the place of lastval.
+func (w *planning) lastvals(stmt *pg_query.Node) {
+	if !w.lastval || w.blind {
+		return
+	}
+	walk(stmt, func(n node) {
+		f, ok := n.(*pg_query.FuncCall)
+		if !ok || len(f.Args) > 0 || f.Funcname[len(f.Funcname)-1].GetString_().GetSval() != "lastval" ||
+			len(f.Funcname) > 1 && f.Funcname[0].GetString_().GetSval() != "pg_catalog" {
+			return
+		}
+		first := tokenAt(w.tokens, int(f.Location))
+		last := next(w.tokens, first, tokenOpen) - 1
+		if first < 0 || last < first {
+			return
+		}
+		w.edits.replace(w.tokens[first].start, w.tokens[last].end-w.tokens[first].start, "pgjanus.lastval")
+		w.stmt.Outcome = Rewrite
+	})
+}
