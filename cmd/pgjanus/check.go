@@ -18,8 +18,8 @@ func newCheckCommand(g *global) *cobra.Command {
 		Use:   "check",
 		Short: "Validate settings and rules against the live catalog",
 		Long: `Validates the settings, the rules file by itself, the rules against the live
-catalog, and the step from the phases that the database has recorded. Changes
-nothing. Exits 0 when serve would take the rules, 1 when it would not, 2 when
+catalog, and the step from the phases that the database has recorded; and warns
+of what may write an old table where no statement shows it. Changes nothing. Exits 0 when serve would take the rules, 1 when it would not, 2 when
 that could not be told.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -99,6 +99,13 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 		return append(steps, problems...).Err()
 	}
 	r.Warnings = append(r.Warnings, planner.Warnings()...)
+	for i := range set.Migrations {
+		unseen, err := migrate.Unseen(ctx, conn, &set.Migrations[i])
+		if err != nil {
+			return err
+		}
+		r.Warnings = append(r.Warnings, unseen...)
+	}
 	return steps.Err()
 }
 

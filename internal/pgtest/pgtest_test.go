@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -51,7 +52,7 @@ func TestSessionsLeftAreNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if left := sessions(t, server, name, 0); len(left) != 1 || !strings.Contains(left[0], "straggler") {
+	if left := sessions(t, server, name, 500*time.Millisecond); len(left) != 1 || !strings.Contains(left[0], "straggler") {
 		t.Errorf("got %q", left)
 	}
 }

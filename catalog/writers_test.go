@@ -1,0 +1,57 @@
+package catalog_test
+
+import (
+	"context"
+	"reflect"
+	"testing"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+)
+
+func TestWritersThatNoStatementShows(t *testing.T) {
+	dsn := pgtest.Database(t)
+	pgtest.Exec(t, dsn, `
+CREATE TABLE kinds (name text PRIMARY KEY);
+CREATE TABLE owners (id int PRIMARY KEY);
+CREATE TABLE "Things" (id int PRIMARY KEY, kind text REFERENCES kinds ON UPDATE CASCADE, owner int REFERENCES owners ON DELETE SET NULL, n int);
+CREATE TABLE other (id int);
+CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM "Things"';
+CREATE FUNCTION writes(k int) RETURNS void LANGUAGE sql AS 'UPDATE "Things" SET n = 1 WHERE id = k';
+CREATE PROCEDURE fills() LANGUAGE plpgsql AS $$ BEGIN insert into public."Things" (id) VALUES (1); END $$;
+CREATE FUNCTION elsewhere() RETURNS void LANGUAGE sql AS 'DELETE FROM other';
+CREATE FUNCTION passes_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE TRIGGER passes AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION passes_on();
+CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE RULE moves AS ON DELETE TO other DO ALSO DELETE FROM "Things" WHERE id = OLD.id;
+CREATE VIEW seen AS SELECT * FROM "Things";
+`)
+	conn := pgtest.Connect(t, dsn)
+	writers := func(columns ...string) []string {
+		t.Helper()
+		found, err := catalog.Writers(context.Background(), conn, catalog.Name{Schema: "public", Name: "Things"}, columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := []string{}
+		for _, w := range found {
+			names = append(names, w.Object)
+		}
+		return names
+	}
+	want := []string{
+		"foreign key Things_kind_fkey to public.kinds, which changes kind",
+		"function public.own()",
+		"function public.writes(integer)",
+		"procedure public.fills()",
+		"rule moves on public.other",
+		"trigger passes on public.other, by function public.passes_on()",
+	}
+	want[0] = `foreign key "Things_kind_fkey" to public.kinds, which changes kind`
+	if got := writers("id", "kind"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+	if got := writers("n"); !reflect.DeepEqual(got, want[1:]) {
+		t.Errorf("of a column without a foreign key: %q", got)
+	}
+}
