@@ -18,8 +18,9 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
-	planned map[node]bool       // writes that have been dealt with
-	touched map[*Migration]bool // the syncs it needs behind it
+	planned map[node]bool            // writes that have been dealt with
+	touched map[*Migration]direction // the syncs it needs behind it
+	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
 	blind   bool // what is hidden shows: the text cannot be read with certainty
 }
@@ -83,7 +84,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	w.plan.Statements = append(w.plan.Statements, Statement{Kind: kindOf(raw.Stmt)})
 	w.stmt = &w.plan.Statements[len(w.plan.Statements)-1]
 	w.planned = map[node]bool{}
-	w.touched = map[*Migration]bool{}
+	w.touched = map[*Migration]direction{}
 	from, to := w.span(raw)
 	if from >= to {
 		return nil
@@ -93,6 +94,9 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err
 	}
+	if w.mixed != nil {
+		return w.mixed
+	}
 	if err := w.overlooked(raw.Stmt); err != nil {
 		return err
 	}
@@ -101,8 +105,8 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	}
 	w.lastvals(raw.Stmt)
 	for _, m := range w.migrations {
-		if w.touched[m] {
-			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m))
+		if to := w.touched[m]; to != 0 {
+			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, to))
 		}
 	}
 	return nil

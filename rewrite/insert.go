@@ -15,12 +15,12 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	wr := &write{rel: rel, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
-		if err := w.knowsNewShape(m, columns, n.Relation); err != nil {
-			return nil, err
-		}
 		conflict := conflictColumns(n.OnConflictClause)
-		if err := w.knowsNewShape(m, conflict, n.Relation); err != nil {
-			return nil, err
+		if _, new := m.written(append(columns[:len(columns):len(columns)], conflict...)); new {
+			if err := w.newShape(wr, m, append(columns[:len(columns):len(columns)], conflict...), n.Relation, nil); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if m.Rule.Kind == rules.Rows {
 			if err := w.movesKey(m, conflict, n.Relation); err != nil {

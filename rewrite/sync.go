@@ -29,6 +29,7 @@ import (
 type syncs struct {
 	byRow, byKeys, fresh *Function
 	guard                *Function // of the trigger; nil without one
+	back, check          *Function // for who writes the new shape; nil where the rules have no down, and for rows
 }
 
 // Sync is a statement that runs behind an application's statement, in the same
@@ -72,6 +73,10 @@ func (m *Migration) buildSyncs() (err error) {
 	}
 	if m.Rule.Kind == rules.Columns {
 		m.syncs.byKeys = build("keys", false, (*block).columnsByKeys)
+		if m.lossy() {
+			m.syncs.back = build("back", false, (*block).columnsBack)
+			m.syncs.check = build("check", false, (*block).columnsCheck)
+		}
 		return err
 	}
 	m.syncs.byKeys = build("keys", false, (*block).rowsByKeys)
@@ -84,7 +89,7 @@ func (m *Migration) buildSyncs() (err error) {
 // statement is rewritten: none in phase off.
 func (m *Migration) Functions() []*Function {
 	var all []*Function
-	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard} {
+	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard, m.syncs.back, m.syncs.check} {
 		if f != nil {
 			all = append(all, f)
 		}
@@ -96,6 +101,13 @@ func (m *Migration) Functions() []*Function {
 func (m *Migration) SyncSQL() string { return "SELECT " + m.syncs.byKeys.Name + "()" }
 
 // syncFor returns the statement that syncs the keys behind a statement.
-func (p *Planner) syncFor(m *Migration) *Sync {
-	return &Sync{Migration: m.Rule.Name, Name: fmt.Sprintf("pgjanus_%d_%s", p.epoch, m.Rule.Name), SQL: m.SyncSQL()}
+func (p *Planner) syncFor(m *Migration, to direction) *Sync {
+	name := fmt.Sprintf("pgjanus_%d_%s", p.epoch, m.Rule.Name)
+	switch to {
+	case backward:
+		return &Sync{Migration: m.Rule.Name, Name: name + "_back", SQL: "SELECT " + m.syncs.back.Name + "()"}
+	case checking:
+		return &Sync{Migration: m.Rule.Name, Name: name + "_check", SQL: "SELECT " + m.syncs.check.Name + "()"}
+	}
+	return &Sync{Migration: m.Rule.Name, Name: name, SQL: m.SyncSQL()}
 }

@@ -13,8 +13,11 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 	wr := &write{rel: rel, returning: n.ReturningList}
 	assigned := targetNames(n.TargetList)
 	for _, m := range rel.old {
-		if err := w.knowsNewShape(m, assigned, n.Relation); err != nil {
-			return nil, err
+		if _, new := m.written(assigned); new {
+			if err := w.newShape(wr, m, assigned, n.Relation, func() bool { return w.inlineBack(m, n) }); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if m.Rule.Kind == rules.Rows {
 			if err := w.movesKey(m, assigned, n.Relation); err != nil {

@@ -24,8 +24,20 @@ func (wr *write) clause() string {
 // sync notes that the new shape of the rows has to follow for m, by a sync
 // behind the statement.
 func (w *planning) sync(wr *write, m *Migration, row string) {
+	w.settle(wr, m, row, forward)
+}
+
+// settle notes that a sync of that direction runs behind the statement. All the
+// keys that a statement records for m go to one sync.
+func (w *planning) settle(wr *write, m *Migration, row string, to direction) {
+	if was := w.touched[m]; was != 0 && was != to {
+		w.mixed = &Refusal{
+			Migration: m.Rule.Name, Offset: -1,
+			Reason: "one statement writes the old shape in one place and the new shape in another", Hint: "write them in two statements",
+		}
+	}
 	wr.add(m.Record(row))
-	w.touched[m] = true
+	w.touched[m] = to
 	w.concern(m)
 }
 

@@ -1,0 +1,149 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// Applications that know the new shape may write it, and down carries it back.
+// The mirror of the law holds: an old column stays as it is where up of the old
+// columns already equals what is written. So whoever writes last is obeyed, and
+// both shapes agree whoever that is.
+//
+// A statement that writes both shapes is left as it is, and fails where they
+// contradict each other.
+
+// direction is what the sync behind a statement does with the rows it wrote.
+type direction int
+
+const (
+	forward  direction = iota + 1 // makes the new shape what up says
+	backward                      // makes the old shape what down says
+	checking                      // fails where the shapes disagree
+)
+
+// written tells the columns of m that a statement assigns apart.
+func (m *Migration) written(columns []string) (old, new bool) {
+	for _, c := range columns {
+		old = old || has(m.Rule.Old.Columns, c)
+		new = new || m.Rule.Kind == rules.Columns && has(m.Rule.New.Columns, c)
+	}
+	return old, new
+}
+
+// newShape plans a write of new columns. inline tries to make the statement
+// compute the old ones itself; it may be nil.
+func (w *planning) newShape(wr *write, m *Migration, columns []string, rv *pg_query.RangeVar, inline func() bool) error {
+	refuse := func(reason, hint string) error {
+		return &Refusal{
+			Migration: m.Rule.Name, Offset: int(rv.Location), Hint: hint,
+			Reason: fmt.Sprintf("the statement writes %s, which is the new shape, and %s", quoted(m.Rule.New.Columns), reason),
+		}
+	}
+	guarded := m.Rule.Guard == rules.SyncGuard
+	old, _ := m.written(columns)
+	switch {
+	case !m.lossy():
+		return refuse("the rules do not say what the old shape is then", fmt.Sprintf("give down for %s, or write those instead", quoted(m.Rule.Old.Columns)))
+	case !old && alsoRead(wr.rel.old, m):
+		return refuse("another migration derives its own new shape from what down would write", fmt.Sprintf("write %s instead", quoted(m.Rule.Old.Columns)))
+	case old && guarded:
+		w.concern(m) // the guard sees to it that they agree, by up
+		return nil
+	case old:
+		w.settle(wr, m, rowName(rv), checking)
+		return nil
+	case inline != nil && inline():
+		w.concern(m)
+		if !m.triggered(onInsert) && !m.triggered(onUpdate) || guarded {
+			return nil
+		}
+	case guarded:
+		return refuse("its guard would undo that before down has carried it back", "write constants or parameters, or set guard: off")
+	}
+	w.settle(wr, m, rowName(rv), backward)
+	return nil
+}
+
+// alsoRead reports whether another migration of the table reads the old columns
+// of m: what a sync writes there does not reach it.
+func alsoRead(all []*Migration, m *Migration) bool {
+	for _, other := range all {
+		if other != m && other.reads(m.Rule.Old.Columns) {
+			return true
+		}
+	}
+	return false
+}
+
+// inlineBack edits SET so that it computes the old columns as well.
+func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
+	row := rowName(n.Relation)
+	values := map[string]string{}
+	for _, t := range n.TargetList {
+		target := t.GetResTarget()
+		if !has(m.Rule.New.Columns, target.Name) {
+			continue
+		}
+		value, ok := w.constant(target.Val)
+		if !ok || len(target.Indirection) > 0 || values[target.Name] != "" {
+			return false
+		}
+		values[target.Name] = cast(value, m.New.Column(target.Name))
+	}
+	now := func(column string) string { return row + "." + Ident(column) }
+	then := func(column string) string {
+		if v, ok := values[column]; ok {
+			return v
+		}
+		return now(column)
+	}
+	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
+	var b strings.Builder
+	for j, c := range m.Rule.Old.Columns {
+		fmt.Fprintf(&b, ", %s = %s", Ident(c), m.derivedBack(j, now, then))
+	}
+	w.edits.insert(w.tokens[end].end, b.String())
+	return true
+}
+
+// derivedBack is the value of old column j: what it is now where the law excuses
+// it (every up of the old columns equals the new value), else what down says.
+func (m *Migration) derivedBack(j int, now, then func(column string) string) string {
+	var same []string
+	for i, c := range m.UpColumns() {
+		same = append(same, fmt.Sprintf("(%s)::%s IS NOT DISTINCT FROM %s", m.up[i].render(now), CastType(m.New.Column(c)), then(c)))
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE (%s) END", strings.Join(same, " AND "), now(m.Rule.Old.Columns[j]), m.down[j].render(then))
+}
+
+// columnsBack is the function that makes the old columns of the keys in the
+// settings what down says, where they disagree.
+func (b *block) columnsBack(s syncText) {
+	b.takeKeys(s)
+	b.statement(s, "", syncText.columnsDown)
+	if s.triggered(onUpdate) {
+		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
+			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
+	}
+}
+
+func (s syncText) columnsDown() string {
+	keys, where := s.touched()
+	if keys != "" {
+		keys = " FROM " + keys
+	}
+	set := list(s.Rule.Old.Columns, func(i int, c string) string { return Ident(c) + " = (" + s.DownSQL(i, "old") + ")" })
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
+}
+
+// columnsCheck is the function that fails where the keys in the settings disagree.
+func (b *block) columnsCheck(s syncText) {
+	b.takeKeys(s)
+	b.raise(s, syncText.kept, "23000", "what was written to "+quoted(s.Rule.Old.Columns)+" contradicts what was written to "+quoted(s.Rule.New.Columns),
+		"Write one of them, or both so that they agree.")
+}
