@@ -79,12 +79,34 @@ func targetNames(targets []*pg_query.Node) []string {
 	return names
 }
 
-// conflictColumns returns the columns that ON CONFLICT DO UPDATE assigns.
+// conflictColumns returns the columns that ON CONFLICT DO UPDATE may change.
 func conflictColumns(c *pg_query.OnConflictClause) []string {
 	if c == nil {
 		return nil
 	}
-	return targetNames(c.TargetList)
+	var columns []string
+	for _, t := range c.TargetList {
+		if !keeps(c, t.GetResTarget()) {
+			columns = append(columns, t.GetResTarget().GetName())
+		}
+	}
+	return columns
+}
+
+// keeps reports whether DO UPDATE assigns a column what it has: SET id =
+// excluded.id where id is what the rows conflict on. Several ORMs write that.
+func keeps(c *pg_query.OnConflictClause, t *pg_query.ResTarget) bool {
+	ref := t.GetVal().GetColumnRef()
+	if len(t.Indirection) > 0 || len(ref.GetFields()) != 2 ||
+		ref.Fields[0].GetString_().GetSval() != "excluded" || ref.Fields[1].GetString_().GetSval() != t.Name {
+		return false
+	}
+	for _, e := range c.GetInfer().GetIndexElems() {
+		if e.GetIndexElem().GetName() == t.Name {
+			return true
+		}
+	}
+	return false
 }
 
 // conflictsElsewhere reports whether an INSERT that computes the new columns
