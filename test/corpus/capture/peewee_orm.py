@@ -2,9 +2,8 @@
 import sys
 from urllib.parse import urlparse
 from peewee import *
-from playhouse.postgres_ext import PostgresqlExtDatabase, BinaryJSONField
 d = urlparse(sys.argv[1])
-db = PostgresqlDatabase(d.path[1:], user=d.username, host=d.hostname, port=d.port, prefer_psycopg3=True) if True else None
+db = PostgresqlDatabase(d.path[1:], user=d.username, host=d.hostname, port=d.port, prefer_psycopg3=True)
 class Base(Model):
     class Meta: database = db
 class User(Base):
@@ -17,7 +16,6 @@ u = User.create(email="a@x"); u.is_active = False; u.save(); u.save(only=[User.i
 User.insert_many([{"email": "b", "is_active": True}, {"email": "c", "is_active": False}]).execute()
 User.insert(id=1, email="z", is_active=True).on_conflict(conflict_target=[User.id], update={User.is_active: True}).execute()
 User.insert(id=1, email="z").on_conflict_ignore().execute()
-User.replace if False else None
 User.update(is_active=~User.is_active).where(User.id > 1).execute()
 list(User.update(is_active=True).where(User.email == "b").returning(User))
 User.get_or_create(email="b"); User.get_or_create(email="new")
