@@ -34,8 +34,12 @@ def main():
     for program in programs:
         server.execute(SCHEMA)
         before = len(logged(directory))
-        runner = ["node"] if program.endswith(".js") else [sys.executable]
-        subprocess.run(runner + [program, dsn], check=True)
+        if os.path.isdir(program):
+            source = os.path.join(program, "main.go")
+            subprocess.run(["go", "run", ".", dsn], cwd=program, check=True)
+        else:
+            source = program
+            subprocess.run(["node" if program.endswith(".js") else sys.executable, program, dsn], check=True)
         time.sleep(0.3)
         out, own = [], server.info.backend_pid
         for line in logged(directory)[before:]:
@@ -49,7 +53,7 @@ def main():
             elif EXECUTE.match(message):
                 out.append({"sql": EXECUTE.sub("", message), "args": parameters(line.get("detail"))})
         name = os.path.splitext(os.path.basename(program))[0].replace("_orm", "")
-        head = open(program).readline().lstrip("#/ ").strip()
+        head = open(source).readline().lstrip("#/ ").partition(":")[0]
         with open(os.path.join(os.path.dirname(__file__), "..", "testdata", "orm", name + ".jsonl"), "w", encoding="utf8") as f:
             f.write(json.dumps({"source": head}, ensure_ascii=False) + "\n")
             for statement in out:

@@ -1,4 +1,4 @@
-# Django: save, bulk_create, bulk_update, update_or_create, F, select_for_update, atomic.
+# Django 5.2.19, psycopg 3.3.9: save, bulk_create, bulk_update, update_or_create, F, select_for_update, atomic.
 import sys
 from urllib.parse import urlparse
 import django

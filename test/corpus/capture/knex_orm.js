@@ -1,4 +1,4 @@
-// Knex: insert, upsert, update with raw, batchInsert, with, transactions.
+// Knex 3.3.0, pg 8.23.1: insert, upsert, update with raw, batchInsert, with, transactions.
 const knex = require('knex')({ client: 'pg', connection: process.argv[2], pool: { min: 1, max: 1 } });
 const item = (sku, qty = 1) => ({ sku, qty, price_cents: 100 * qty });
 const J = JSON.stringify;

@@ -1,4 +1,4 @@
-# Peewee: save, insert_many, on_conflict, returning, atomic.
+# Peewee 4.5.3, psycopg 3.3.9: save, insert_many, on_conflict, returning, atomic.
 import sys
 from urllib.parse import urlparse
 from peewee import *

@@ -1,4 +1,4 @@
-// Sequelize: create, save, bulkCreate, upsert, increment, findOrCreate, version, transactions.
+// Sequelize 6.37.8, pg 8.23.1: create, save, bulkCreate, upsert, increment, findOrCreate, version, transactions.
 const { Sequelize, DataTypes, Op, literal } = require('sequelize');
 const db = new Sequelize(process.argv[2], { logging: false, pool: { max: 1 } });
 const opt = { timestamps: false };

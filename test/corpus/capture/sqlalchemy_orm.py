@@ -1,4 +1,4 @@
-# SQLAlchemy 2: declarative models, unit of work, bulk, upsert, versioning, savepoints.
+# SQLAlchemy 2.1.9, psycopg 3.3.9: declarative models, unit of work, bulk, upsert, versioning, savepoints.
 import sys
 from sqlalchemy import create_engine, select, update, delete, insert, func, Boolean, BigInteger, Integer, Text, case
 from sqlalchemy.dialects.postgresql import JSONB, insert as upsert

@@ -1,4 +1,4 @@
-// TypeORM: save, insert, upsert, update, query builder, soft delete by hand, transactions.
+// TypeORM 1.1.1, pg 8.23.1: save, insert, upsert, update, query builder, soft delete by hand, transactions.
 require('reflect-metadata');
 const { DataSource, EntitySchema, In } = require('typeorm');
 const Order = new EntitySchema({ name: 'Order', tableName: 'orders', columns: { id: { type: 'bigint', primary: true, generated: true }, customer: { type: 'text', nullable: true }, total_cents: { type: 'int', nullable: true }, items: { type: 'jsonb' }, note: { type: 'text', nullable: true } } });
