@@ -56,16 +56,24 @@ func (src *source) ref() string {
 // replace puts text in the place of a column reference that ends in *.
 func (h *hiding) replace(ref *pg_query.ColumnRef, text string) {
 	first := tokenAt(h.tokens, int(ref.Location))
-	last := first
-	for h.tokens[last].kind != tokenStar {
-		last++
+	h.swap(first, h.starAt(first), text)
+}
+
+// starAt returns the * that ends the column reference at token i.
+func (h *hiding) starAt(i int) int {
+	for i >= 0 && i < len(h.tokens) && h.tokens[i].kind != tokenStar {
+		i++
 	}
-	h.swap(first, last, text)
+	return i
 }
 
 // swap puts text in the place of the tokens from first to last. Words that
 // stood against them stay apart.
 func (h *hiding) swap(first, last int, text string) {
+	if first < 0 || last < first || last >= len(h.tokens) {
+		h.err = &Refusal{Reason: "what the statement shows cannot be told from its text", Hint: "list the columns", Offset: -1}
+		return
+	}
 	from, to := h.tokens[first].start, h.tokens[last].end
 	if from > 0 && continues([]byte{h.text[from-1]}) {
 		text = " " + text

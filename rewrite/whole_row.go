@@ -119,8 +119,8 @@ func (h *hiding) named(t *pg_query.ResTarget, s *scope) {
 		return
 	}
 	i := tokenAt(h.tokens, int(ref.Location))
-	for len(ref.Fields) > 1 && h.tokens[i].kind != tokenStar {
-		i++
+	if len(ref.Fields) > 1 {
+		i = h.starAt(i)
 	}
 	if t.GetVal().GetTypeCast() != nil {
 		if i = h.castEnd(i); i < 0 {
