@@ -20,6 +20,7 @@ type planning struct {
 	stmt    *Statement
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
+	deletes bool                     // it has a DELETE, too
 	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
 	blind   bool // what is hidden shows: the text cannot be read with certainty
@@ -90,6 +91,10 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return nil
 	}
 	w.stmt.syncAt = w.tokens[to-1].end
+	w.deletes = false
+	for _, t := range w.tokens[from:to] {
+		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
+	}
 
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err

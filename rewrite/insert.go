@@ -27,7 +27,8 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 				return nil, err
 			}
 			switch {
-			case m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
+			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
+				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
 				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
