@@ -91,7 +91,7 @@ func (f *filler) finish(ctx context.Context) error {
 		return err
 	}
 	f.opts.hook("finish", f.conn)
-	if err := f.record(ctx, `complete = true`); err != nil {
+	if err := f.record(ctx, `complete = true, whole = generation`); err != nil {
 		return err
 	}
 	f.tell(Progress{Stage: Done})

@@ -17,6 +17,7 @@ const stateLock = `SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextex
 const installed = `
 SELECT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') AND pg_catalog.has_table_privilege('public', c.oid, 'SELECT')
 	AND pg_catalog.to_regprocedure('pgjanus.lastval()') IS NOT NULL
+	AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'whole')
 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'migration'
 WHERE n.nspname = 'pgjanus'`
 
@@ -26,7 +27,8 @@ WHERE n.nspname = 'pgjanus'`
 // batch and ahead_batch are run<<32 + number of the batch, as is the sequence.
 // cursor_key: this run never again fills a key up to here. batch: every fill
 // up to this number is visible to whoever sees this row. ahead_key,
-// ahead_batch: what is being filled now.
+// ahead_batch: what is being filled now. whole: the generation in which a run was
+// first complete, since when new rows that are missing are missing for good.
 const installDDL = `
 CREATE SCHEMA IF NOT EXISTS pgjanus;
 CREATE TABLE IF NOT EXISTS pgjanus.migration (
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS pgjanus.migration (
 	started_at     timestamptz,
 	updated_at     timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+ALTER TABLE pgjanus.migration ADD COLUMN IF NOT EXISTS whole bigint;
 GRANT USAGE ON SCHEMA pgjanus TO PUBLIC;
 GRANT SELECT ON pgjanus.migration TO PUBLIC;
 ` + rewrite.LastvalDDL

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
@@ -137,21 +138,45 @@ func (c *check) exprs(m *Migration) {
 	for _, e := range r.Up {
 		m.up = append(m.up, c.expr(e, upID(r, e), "old", r.Kind == rules.Columns, append(append([]string{}, r.Old.Columns...), r.Old.Key...), "old.columns"))
 	}
-	if r.Kind == rules.Rows {
-		for _, e := range r.Down {
-			c.resolved(e, downID(r, e.Column))
-		}
-		return
-	}
 	if len(r.Down) == 0 {
 		return
 	}
 	m.down = make([]template, len(r.Old.Columns))
+	if r.Kind == rules.Rows {
+		for _, e := range r.Down {
+			c.downSet(m, e)
+		}
+		return
+	}
 	for _, e := range r.Down {
 		for i, name := range r.Old.Columns {
 			if name == e.Column {
 				m.down[i] = c.expr(e, downID(r, name), "new", true, r.New.Columns, "new.columns")
 			}
+		}
+	}
+}
+
+// downSet resolves a query over new, the set of new rows of one key.
+func (c *check) downSet(m *Migration, e rules.Expr) {
+	x := c.resolved(e, downID(c.rule, e.Column))
+	if x == nil {
+		return
+	}
+	t, err := newTemplate(x.SQL, "new", false)
+	if err != nil {
+		c.fail(e.Pos, "write it with less unusual syntax", "%s", err)
+		return
+	}
+	m.downColumns = append(m.downColumns, t.cols...)
+	if strings.Contains(x.SQL, "new.*") && m.New != nil {
+		for _, column := range m.New.Columns {
+			m.downColumns = append(m.downColumns, column.Name)
+		}
+	}
+	for i, name := range c.rule.Old.Columns {
+		if name == e.Column {
+			m.down[i] = t
 		}
 	}
 }

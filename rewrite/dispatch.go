@@ -21,6 +21,7 @@ type planning struct {
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
+	both    map[*Migration]bool      // those of kind rows of which it writes both tables
 	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
 	blind   bool // what is hidden shows: the text cannot be read with certainty
@@ -91,7 +92,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return nil
 	}
 	w.stmt.syncAt = w.tokens[to-1].end
-	w.deletes = false
+	w.deletes, w.both = false, w.bothShapes(raw.Stmt)
 	for _, t := range w.tokens[from:to] {
 		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
 	}
@@ -168,10 +169,10 @@ func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
 		return w.insert(n.InsertStmt, from, to)
 	case *pg_query.Node_UpdateStmt:
 		w.planned[n.UpdateStmt] = true
-		return w.update(n.UpdateStmt)
+		return w.update(n.UpdateStmt, from, to)
 	case *pg_query.Node_DeleteStmt:
 		w.planned[n.DeleteStmt] = true
-		return w.delete(n.DeleteStmt)
+		return w.delete(n.DeleteStmt, from, to)
 	}
 	return nil, nil //nolint:nilnil // no write, no error
 }

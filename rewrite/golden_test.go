@@ -52,6 +52,12 @@ func shorten(p *rewrite.Planner, text string) string {
 		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
 			text = strings.ReplaceAll(text, m.Record(row), "<record "+m.Rule.Name+" of "+row+">")
 		}
+		if m.Rule.Kind == rules.Rows && m.New != nil {
+			for _, row := range []string{`"order_items"`, `"i"`} {
+				text = strings.ReplaceAll(text, m.ParentRecord(row, false), "<record parent of "+row+">")
+				text = strings.ReplaceAll(text, m.ParentRecord(row, true), "<record parent of "+row+", or NULL>")
+			}
+		}
 		for _, f := range m.Functions() {
 			text = strings.ReplaceAll(text, f.Name, f.Name[:len(f.Name)-len(` 01234567"`)]+`"`)
 		}

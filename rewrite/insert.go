@@ -12,6 +12,9 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	if rel == nil || err != nil {
 		return nil, err
 	}
+	if len(rel.new) > 0 {
+		return w.insertNew(rel, n, to)
+	}
 	wr := &write{rel: rel, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
@@ -27,6 +30,8 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 				return nil, err
 			}
 			switch {
+			case w.both[m]:
+				w.settle(wr, m, rowName(n.Relation), checking)
 			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
 				w.sync(wr, m, rowName(n.Relation))

@@ -51,9 +51,18 @@ func oneOf(set []string, t string) bool {
 // every row the statement touches, it appends the row's key to the settings.
 // row is the name the statement gives the table, already quoted.
 func (m *Migration) Record(row string) string {
+	elements := make([]string, len(m.Key))
+	for i, k := range m.Key {
+		elements[i] = k.element(row + "." + Ident(k.Name))
+	}
+	return m.recorded(elements)
+}
+
+// recorded is Record of a key that is given as elements of array literals.
+func (m *Migration) recorded(elements []string) string {
 	parts := make([]string, len(m.Key))
 	for i, k := range m.Key {
-		column := k.element(row + "." + Ident(k.Name))
+		column := elements[i]
 		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		held := "pg_catalog.current_setting(" + setting + ", true)"
 		parts[i] = fmt.Sprintf("CASE WHEN pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d"+

@@ -141,5 +141,8 @@ func (r *relation) table() *catalog.Table {
 	if len(r.old) > 0 {
 		return r.old[0].Old
 	}
+	if len(r.new) > 0 {
+		return r.new[0].New
+	}
 	return nil
 }

@@ -18,6 +18,8 @@ type Migration struct {
 	up    []template // one (rows: the query) or one per new column
 	syncs syncs
 	down  []template // parallel to Rule.Old.Columns; empty template where none
+	// downColumns are the columns of the new table that down reads, kind rows.
+	downColumns []string
 }
 
 // KeyColumn is one column of the old table's primary key.
@@ -42,6 +44,10 @@ func (m *Migration) DownSQL(i int, alias string) string {
 	}
 	return m.down[i].row(alias)
 }
+
+// DownSetSQL returns the resolved down query of old column i over new, a set of
+// new rows of one key, or "" where the rules have none. Only for kind rows.
+func (m *Migration) DownSetSQL(i int) string { return m.DownSQL(i, "new") }
 
 // UpColumns lists the new columns that up computes, in its order.
 func (m *Migration) UpColumns() []string {

@@ -16,8 +16,7 @@ func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
 	case rel == nil:
 		return nil
 	case len(rel.new) > 0:
-		_, err := w.target(n.Relation)
-		return err
+		return rel.newAlone(n.Relation, "COPY FROM")
 	case !rel.guarded():
 		return &Refusal{
 			Migration: rel.migration(), Offset: int(n.Relation.Location),

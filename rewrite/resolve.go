@@ -66,11 +66,18 @@ func (w *planning) target(rv *pg_query.RangeVar) (*relation, error) {
 	case rel.base != nil:
 		return nil, refuse(fmt.Sprintf("%s is %s %s, and writes through it are not handled yet", rel.name, rel.via, rel.base.name),
 			fmt.Sprintf("write to %s itself", rel.base.name))
-	case len(rel.new) > 0:
-		return nil, refuse(fmt.Sprintf("%s is the new shape, and writes by applications that know it are not handled yet", rel.name),
-			fmt.Sprintf("write to %s, or set the migration to off first", rel.new[0].Old.Name))
 	}
 	return rel, nil
+}
+
+// newAlone refuses what writes the new table of kind rows and shows no rows.
+func (rel *relation) newAlone(rv *pg_query.RangeVar, what string) error {
+	m := rel.new[0]
+	return &Refusal{
+		Migration: m.Rule.Name, Offset: int(rv.Location),
+		Reason: fmt.Sprintf("%s writes %s, which is the new shape, and does not show which rows of %s it is about", what, rel.name, m.Old.Name),
+		Hint:   "use INSERT, UPDATE or DELETE, or write the old shape",
+	}
 }
 
 // rowName is how the statement's other clauses name the row of rv.

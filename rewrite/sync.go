@@ -29,7 +29,7 @@ import (
 type syncs struct {
 	byRow, byKeys, fresh *Function
 	guard                *Function // of the trigger; nil without one
-	back, check          *Function // for who writes the new shape; nil where the rules have no down, and for rows
+	back, check          *Function // for who writes the new shape; nil where down does not cover the old columns
 }
 
 // Sync is a statement that runs behind an application's statement, in the same
@@ -82,6 +82,10 @@ func (m *Migration) buildSyncs() (err error) {
 	m.syncs.byKeys = build("keys", false, (*block).rowsByKeys)
 	m.syncs.byRow = build("row", true, (*block).rowsByRow)
 	m.syncs.fresh = build("fresh", true, (*block).rowsFresh)
+	if m.lossy() {
+		m.syncs.back = build("back", false, (*block).rowsBack)
+		m.syncs.check = build("check", false, (*block).rowsCheck)
+	}
 	return err
 }
 

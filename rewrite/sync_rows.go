@@ -31,9 +31,19 @@ func (b *block) rowsByRow(s syncText) {
 			s.onParents("t", s.keyArgument), list(s.New.Key, func(_ int, k string) string { return "t." + Ident(k) })))
 	}
 	b.variable("want", "bigint")
-	b.statement(s, strings.Join(append(into, label+".want"), ", "), func(s syncText) string {
-		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
+	b.variable("holds", "boolean")
+	b.statement(s, strings.Join(append(into, label+".want", label+".holds"), ", "), func(s syncText) string {
+		holds := "false"
+		if s.lossy() {
+			holds = s.downHolds(s.keyArgument, s.argument)
+		}
+		return fmt.Sprintf("SELECT %s, %s, %s", strings.Join(have, ", "), s.count(), holds)
 	})
+	if s.lossy() {
+		b.line("IF %s.holds THEN", label)
+		b.done()
+		b.line("END IF;")
+	}
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.statement(s, "", syncText.rowsPaired)
 	b.done()
@@ -142,6 +152,9 @@ func (s syncText) rowsPaired() string {
 	} else {
 		relations, where := s.oldRows()
 		from = " FROM " + relations + " WHERE " + where
+		if s.lossy() {
+			from += " AND NOT (" + s.downHolds(oldKey(m), func(c string) string { return "old." + Ident(c) }) + ")"
+		}
 	}
 	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
 

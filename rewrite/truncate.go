@@ -25,6 +25,9 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 		if len(rel.new) > 0 && named[rel.new[0].Old.Name.String()] {
 			continue
 		}
+		if len(rel.new) > 0 {
+			return rel.newAlone(rv, "TRUNCATE")
+		}
 		if rel, err = w.target(rv); err != nil {
 			return err
 		}

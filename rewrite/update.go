@@ -5,10 +5,13 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
+func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) {
 	rel, err := w.target(n.Relation)
 	if rel == nil || err != nil {
 		return nil, err
+	}
+	if len(rel.new) > 0 {
+		return w.updateNew(rel, n, from, to)
 	}
 	wr := &write{rel: rel, returning: n.ReturningList}
 	assigned := targetNames(n.TargetList)
@@ -32,6 +35,8 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 			if m.triggered(onUpdate) {
 				w.sync(wr, m, rowName(n.Relation))
 			}
+		case w.both[m]:
+			w.settle(wr, m, rowName(n.Relation), checking)
 		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, assigned):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:

@@ -30,13 +30,18 @@ func (w *planning) sync(wr *write, m *Migration, row string) {
 // settle notes that a sync of that direction runs behind the statement. All the
 // keys that a statement records for m go to one sync.
 func (w *planning) settle(wr *write, m *Migration, row string, to direction) {
+	wr.add(m.Record(row))
+	w.follow(m, to)
+}
+
+// follow is settle for keys that are recorded already.
+func (w *planning) follow(m *Migration, to direction) {
 	if was := w.touched[m]; was != 0 && was != to {
 		w.mixed = &Refusal{
 			Migration: m.Rule.Name, Offset: -1,
 			Reason: "one statement writes the old shape in one place and the new shape in another", Hint: "write them in two statements",
 		}
 	}
-	wr.add(m.Record(row))
 	w.touched[m] = to
 	w.concern(m)
 }

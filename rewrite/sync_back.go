@@ -1,0 +1,201 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The way back of kind rows: applications that know the new table write it, and
+// the old columns of the old row become what down says of its new rows.
+//
+// The argument is that of every sync, with the roles turned round. Whoever
+// writes either shape holds, before it reads what the other has become, the lock
+// of the old row until its transaction ends; and it reads with a snapshot that
+// is younger than the lock. Take N, who writes new rows of key k, and O, who
+// writes the old row k:
+//
+//   - N writes, O holds the lock: N's function waits for it behind N's statement,
+//     and sees the new rows as O's commit and N's statement left them.
+//   - O writes, N holds the lock: O's own UPDATE waits, and its function sees N's
+//     new rows and makes them what O has written.
+//   - N and M write new rows of k: the second one's function waits for the first
+//     one's commit, and sees the rows of both.
+//   - Snapshots that do not move: locking a row that has a newer version raises
+//     40001. So the function writes the old row even where nothing in it changes:
+//     else two of N's kind, of which one's rows change nothing by themselves,
+//     would not notice each other. Of the backfill, which only locks, the guard
+//     knows.
+//   - Deadlocks: N has its new rows before it asks for the old one, O has the old
+//     one before it asks for new ones. So a statement of N's that writes rows which
+//     are there locks their old rows first, in key order; see new_rows.go.
+//
+// Until the history has been filled there is no telling which new rows of a key
+// are missing because nobody has filled them, and down would lose what they
+// stand for. So before the first complete backfill such a write fails.
+
+// rowsBack makes the old columns of the keys in the settings what down says.
+func (b *block) rowsBack(s syncText) {
+	b.takeKeys(s)
+	b.raise(s, syncText.unfilled, "55000", fmt.Sprintf("%s cannot be written yet: its history is not filled", s.New.Name),
+		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
+	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
+		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
+	b.variable("missing", "bigint")
+	b.statement(s, label+".missing", syncText.lockParents)
+	b.guard(s)
+	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
+	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
+	b.line("END IF;")
+	b.statement(s, "", syncText.rowsDown)
+	if s.triggered(onUpdate) {
+		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
+			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
+	}
+}
+
+// rowsCheck fails where the keys in the settings disagree: for a statement that
+// writes both shapes itself.
+func (b *block) rowsCheck(s syncText) {
+	b.takeKeys(s)
+	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
+		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
+	b.guard(s)
+	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
+		"Write one of them, or both so that they agree.")
+}
+
+// unfilled is true until a backfill has gone through once since the migration
+// was off or defined otherwise.
+func (s syncText) unfilled() string {
+	return fmt.Sprintf("NOT EXISTS (SELECT FROM pgjanus.migration f WHERE f.name = %s AND f.whole = f.generation)", Literal(s.Rule.Name))
+}
+
+// parentless is true where a new row was written whose parent columns are null.
+func (s syncText) parentless() string {
+	nulls := make([]string, len(s.Key))
+	for i := range s.Key {
+		nulls[i] = fmt.Sprintf("array_position(%s, NULL) IS NOT NULL", s.keyArray(i))
+	}
+	return strings.Join(nulls, " OR ")
+}
+
+// lockParents locks the old rows, in key order, and counts those that are missing.
+func (s syncText) lockParents() string {
+	from, where := s.oldRows()
+	order := list(s.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) })
+	distinct := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("u.k%d", i) })
+	return fmt.Sprintf("SELECT (SELECT count(*) FROM (SELECT DISTINCT %s FROM %s) d) - count(*) FROM (SELECT FROM %s WHERE %s ORDER BY %s FOR NO KEY UPDATE OF old) l",
+		distinct, s.keyRows("u"), from, where, order)
+}
+
+// orphaned is true where there are new rows of a key, and no old row.
+func (s syncText) orphaned() string {
+	return fmt.Sprintf("EXISTS (SELECT FROM %s, %s t WHERE %s AND NOT EXISTS (SELECT FROM %s old WHERE %s))", s.keyRows("u"), QName(s.Rule.New.Table),
+		s.onParents("t", func(i int) string { return fmt.Sprintf("u.k%d", i) }), QName(s.Rule.Old.Table), s.onParents("t", oldKey(s.Migration)))
+}
+
+// rowsDown writes the old rows. An old column stays what it is where up already
+// gives the new rows: the mirror of the law of lossy maps.
+func (s syncText) rowsDown() string {
+	keys, where := s.touched()
+	if keys != "" {
+		keys = " FROM " + keys
+	}
+	set := list(s.Rule.Old.Columns, func(i int, c string) string {
+		return fmt.Sprintf("%s = CASE WHEN %s THEN (%s) ELSE old.%[1]s END", Ident(c), s.upDiffers("old"), s.downOf(i, oldKey(s.Migration)))
+	})
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s", QName(s.Rule.Old.Table), set, keys, where)
+}
+
+// rowsKept is the condition under which one of the keys still disagrees.
+func (s syncText) rowsKept() string {
+	from, where := s.oldRows()
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s AND NOT (%s))", from, where, s.upDiffers("old"),
+		s.downHolds(oldKey(s.Migration), func(c string) string { return "old." + Ident(c) }))
+}
+
+// oldKey names the key columns of a row named old.
+func oldKey(m *Migration) func(i int) string {
+	return func(i int) string { return "old." + Ident(m.Key[i].Name) }
+}
+
+// downOf is the query of down for old column i over the new rows of a key.
+func (m *Migration) downOf(i int, key func(i int) string) string {
+	return fmt.Sprintf("WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s)", QName(m.Rule.New.Table), m.onParents("t", key), m.down[i].row("new"))
+}
+
+// downHolds is the condition that every old column, which value gives, is what
+// down says of the new rows of the key: then nothing of them is to be changed,
+// since they may hold more than the old column can.
+func (m *Migration) downHolds(key func(i int) string, value func(column string) string) string {
+	same := make([]string, len(m.down))
+	for i, c := range m.Rule.Old.Columns {
+		column, image := m.Old.Column(c), ""
+		if !column.Equality {
+			image = "::text"
+		}
+		same[i] = fmt.Sprintf("(%s)::%s%s IS NOT DISTINCT FROM (%s)%[3]s", m.downOf(i, key), CastType(column), image, value(c))
+	}
+	return strings.Join(same, " AND ")
+}
+
+// upDiffers is the condition that the new rows of the old row named alias are
+// not, one by one in the order of their primary key, what up yields.
+func (m *Migration) upDiffers(alias string) string {
+	columns := m.UpColumns()
+	row := func(of string) string {
+		return "ROW(" + list(columns, func(i int, _ string) string { return fmt.Sprintf("%s.c%d", of, i) }) + ")::record"
+	}
+	up := list(columns, func(i int, c string) string {
+		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(c), CastType(m.New.Column(c)), i)
+	})
+	there := list(columns, func(i int, c string) string { return fmt.Sprintf("t.%s AS c%d", Ident(c), i) })
+	order := list(m.New.Key, func(_ int, k string) string { return "t." + Ident(k) })
+	return fmt.Sprintf("EXISTS (SELECT FROM (SELECT row_number() OVER () AS n, %s FROM (%s) u) d"+
+		" FULL JOIN (SELECT row_number() OVER (ORDER BY %s) AS n, %s FROM %s t WHERE %s) c ON c.n = d.n WHERE c.n IS NULL OR d.n IS NULL OR %s *<> %s)",
+		up, m.UpSQL(0, alias), order, there, QName(m.Rule.New.Table), m.onParents("t", func(i int) string { return Ident(alias) + "." + Ident(m.Key[i].Name) }), row("c"), row("d"))
+}
+
+// ParentRecord is Record for a row of the new table: it appends the key of the
+// old row that the new one belongs to. Where that is null, orphan says whether
+// it is recorded, as NULL, or left out.
+func (m *Migration) ParentRecord(row string, orphan bool) string {
+	parents := make([]string, len(m.Key))
+	for _, p := range m.Rule.New.Parents {
+		parents[m.keyIndex(p.Old)] = row + "." + Ident(p.New)
+	}
+	elements := make([]string, len(m.Key))
+	for i, k := range m.Key {
+		elements[i] = "coalesce((" + k.element(parents[i]) + ")::pg_catalog.text, 'NULL')"
+	}
+	record := m.recorded(elements)
+	if orphan {
+		return record
+	}
+	given := make([]string, len(parents))
+	for i, p := range parents {
+		given[i] = p + " IS NOT NULL"
+	}
+	return "CASE WHEN " + strings.Join(given, " AND ") + " THEN " + record + " ELSE false END"
+}
+
+// downReads reports whether the old shape depends on one of the columns of the
+// new table.
+func (m *Migration) downReads(columns []string) bool {
+	for _, c := range columns {
+		if has(m.downColumns, c) || has(m.New.Key, c) || has(m.UpColumns(), c) || m.parentOf(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// parentOf reports whether a column of the new table refers to the key.
+func (m *Migration) parentOf(column string) bool {
+	for _, p := range m.Rule.New.Parents {
+		if p.New == column {
+			return true
+		}
+	}
+	return false
+}
