@@ -76,7 +76,9 @@ func (v *verifier) excused() string {
 		conditions[i] = fmt.Sprintf("(WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s))::%s::text IS NOT DISTINCT FROM old.%s::text",
 			rewrite.QName(v.m.Rule.New.Table), v.onParents("t", "old"), down, rewrite.CastType(column), rewrite.Ident(name))
 	}
-	same := v.keys.each(" AND ", func(i int, c rewrite.KeyColumn) string { return fmt.Sprintf("old.%s = g.p%d", rewrite.Ident(c.Name), i) })
+	same := v.keys.each(" AND ", func(i int, c rewrite.KeyColumn) string {
+		return fmt.Sprintf("old.%s = g.p%d", rewrite.Ident(c.Name), i)
+	})
 	return fmt.Sprintf(" WHERE NOT EXISTS (SELECT FROM o old WHERE %s AND %s)", same, strings.Join(conditions, " AND "))
 }
 

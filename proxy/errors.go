@@ -200,11 +200,15 @@ func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
 	})
 }
 
-// appendFanoutError tells the client that it was the new shape that could not
+// appendFanoutError tells the client that it was the other shape that could not
 // be written: same SQLSTATE and message, no position and no context where they
 // are about our text, and a hint that names the migration.
 func appendFanoutError(dst, frame []byte, migration string) []byte {
-	ours := fmt.Sprintf("pgjanus was writing the new shape of migration %q.", migration)
+	shape := "new"
+	if rewrite.WritesBack(migration, field(frame, 'W')) {
+		shape = "old"
+	}
+	ours := fmt.Sprintf("pgjanus was writing the %s shape of migration %q.", shape, migration)
 	if theirs := field(frame, 'H'); theirs != "" {
 		ours = theirs + " " + ours
 	}

@@ -86,6 +86,12 @@ func RaisedBy(migration, context string) int {
 	return strings.LastIndexByte(context[:at], '\n') + 1
 }
 
+// WritesBack reports whether the function that the context of an error mentions
+// was writing the old shape.
+func WritesBack(migration, context string) bool {
+	return strings.Contains(context, label+`."`+functionPrefix(migration)+"back ")
+}
+
 // rowArguments lists the columns of the old table that a function by row needs:
 // the key, then what up reads.
 func (m *Migration) rowArguments() []string {

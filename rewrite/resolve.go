@@ -71,11 +71,11 @@ func (w *planning) target(rv *pg_query.RangeVar) (*relation, error) {
 }
 
 // newAlone refuses what writes the new table of kind rows and shows no rows.
-func (rel *relation) newAlone(rv *pg_query.RangeVar, what string) error {
-	m := rel.new[0]
+func (r *relation) newAlone(rv *pg_query.RangeVar, what string) error {
+	m := r.new[0]
 	return &Refusal{
 		Migration: m.Rule.Name, Offset: int(rv.Location),
-		Reason: fmt.Sprintf("%s writes %s, which is the new shape, and does not show which rows of %s it is about", what, rel.name, m.Old.Name),
+		Reason: fmt.Sprintf("%s writes %s, which is the new shape, and does not show which rows of %s it is about", what, r.name, m.Old.Name),
 		Hint:   "use INSERT, UPDATE or DELETE, or write the old shape",
 	}
 }

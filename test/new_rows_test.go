@@ -116,6 +116,22 @@ func TestRowsKeepWhatTheOtherShapeCannotHold(t *testing.T) {
 	}
 }
 
+// An old shape that cannot be written is told apart from the application's own errors.
+func TestTheHintNamesTheShapeThatCouldNotBeWritten(t *testing.T) {
+	g := newGate(t, 0)
+	g.phase("dualwrite")
+	g.backfilled()
+	pgtest.Exec(t, g.dsn, "INSERT INTO orders (id) VALUES (1)")
+	pgtest.Exec(t, g.direct, "ALTER TABLE orders ADD CHECK (jsonb_array_length(items) < 2)")
+	conn := g.connect(pgx.QueryExecModeExec)
+	_, err := conn.Exec(context.Background(), "INSERT INTO order_items (order_id, sku) VALUES (1, 'a'), (1, 'b')")
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || refused.Code != "23514" || refused.Hint != `pgjanus was writing the old shape of migration "order-items".` || refused.Where != "" {
+		t.Errorf("it says %+v", refused)
+	}
+	pgtest.Agree(t, g.direct)
+}
+
 func TestTheNewTableCannotBeWrittenBeforeTheHistoryIsFilled(t *testing.T) {
 	g := newGate(t, 3)
 	g.phase("dualwrite")
