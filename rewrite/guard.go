@@ -70,9 +70,7 @@ func (b *block) guardTrigger(s syncText) {
 		b.columns(s)
 		return
 	}
-	b.drawing(s)
-	b.guard(s)
-	b.statement(s, "", syncText.rowsPaired)
+	b.rows(s)
 }
 
 // guarded reports whether whatever is written to the relation is synced by

@@ -33,6 +33,18 @@ import (
 // are missing because nobody has filled them, and down would lose what they
 // stand for. So before the first complete backfill such a write fails.
 
+// BackSequence is the quoted name of a sequence that is drawn from by the first
+// write of the new table that is carried back. Until then new rows are nothing but
+// what up gave, the law of lossy maps excuses none, and syncs need not look: what
+// down says costs about as much to find out as all else they do. Sequences do not
+// wait for the transaction, so whoever can see such a row can see this.
+func BackSequence(migration string) string { return "pgjanus." + Ident("back "+migration) }
+
+// writtenBack is true once new rows have been written by those who know them.
+func writtenBack(migration string) string {
+	return "pg_catalog.pg_sequence_last_value(pg_catalog.to_regclass(" + Literal(BackSequence(migration)) + ")) IS NOT NULL"
+}
+
 // rowsBack makes the old columns of the keys in the settings what down says.
 func (b *block) rowsBack(s syncText) {
 	b.takeKeys(s)
@@ -40,6 +52,9 @@ func (b *block) rowsBack(s syncText) {
 		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
 	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
 		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
+	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
+	b.line("\tPERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
+	b.line("END IF;")
 	b.variable("missing", "bigint")
 	b.statement(s, label+".missing", syncText.lockParents)
 	b.guard(s)

@@ -11,8 +11,19 @@ import (
 // rowsByKeys makes the new rows of the keys in the settings what up yields.
 func (b *block) rowsByKeys(s syncText) {
 	b.takeKeys(s)
+	b.rows(s)
+}
+
+// rows makes the new rows of the keys in k0.. what up yields.
+func (b *block) rows(s syncText) {
 	b.drawing(s)
 	b.guard(s)
+	if s.lossy() {
+		b.line("IF %s THEN", writtenBack(s.Rule.Name))
+		b.statement(s, "", syncText.rowsPairedByLaw)
+		b.done()
+		b.line("END IF;")
+	}
 	b.statement(s, "", syncText.rowsPaired)
 }
 
@@ -31,19 +42,18 @@ func (b *block) rowsByRow(s syncText) {
 			s.onParents("t", s.keyArgument), list(s.New.Key, func(_ int, k string) string { return "t." + Ident(k) })))
 	}
 	b.variable("want", "bigint")
-	b.variable("holds", "boolean")
-	b.statement(s, strings.Join(append(into, label+".want", label+".holds"), ", "), func(s syncText) string {
-		holds := "false"
-		if s.lossy() {
-			holds = s.downHolds(s.keyArgument, s.argument)
-		}
-		return fmt.Sprintf("SELECT %s, %s, %s", strings.Join(have, ", "), s.count(), holds)
-	})
 	if s.lossy() {
+		b.variable("holds", "boolean")
+		b.line("IF %s THEN", writtenBack(s.Rule.Name))
+		b.statement(s, label+".holds", func(s syncText) string { return "SELECT " + s.downHolds(s.keyArgument, s.argument) })
 		b.line("IF %s.holds THEN", label)
 		b.done()
 		b.line("END IF;")
+		b.line("END IF;")
 	}
+	b.statement(s, strings.Join(append(into, label+".want"), ", "), func(s syncText) string {
+		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
+	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.statement(s, "", syncText.rowsPaired)
 	b.done()
@@ -135,7 +145,14 @@ func (s syncText) rowsAppend() string {
 // primary key, so that ORDER BY the primary key always gives up's order. Where
 // rows went away and those that are left are, in order, all there, they are
 // paired by content instead, so that each keeps its primary key.
-func (s syncText) rowsPaired() string {
+func (s syncText) rowsPaired() string { return s.paired("") }
+
+// rowsPairedByLaw leaves out the keys whose old columns down gives back.
+func (s syncText) rowsPairedByLaw() string {
+	return s.paired(" AND NOT (" + s.downHolds(oldKey(s.Migration), func(c string) string { return "old." + Ident(c) }) + ")")
+}
+
+func (s syncText) paired(condition string) string {
 	m := s.Migration
 	cols := m.UpColumns()
 	c := func(alias string) string {
@@ -151,10 +168,7 @@ func (s syncText) rowsPaired() string {
 		up = s.upRows()
 	} else {
 		relations, where := s.oldRows()
-		from = " FROM " + relations + " WHERE " + where
-		if s.lossy() {
-			from += " AND NOT (" + s.downHolds(oldKey(m), func(c string) string { return "old." + Ident(c) }) + ")"
-		}
+		from = " FROM " + relations + " WHERE " + where + condition
 	}
 	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
 
