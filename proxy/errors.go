@@ -64,6 +64,10 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	c.held = c.held[:0]
 	c.showError(h, frame, out)
 	c.copying = false
+	c.failure = field(frame, 'M')
+	if h != nil && h.answer == answerQuery && h.detail != nil && !h.detail.doubt(frame) {
+		h.detail.revert(c)
+	}
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
 		return
 	}

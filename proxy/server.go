@@ -257,6 +257,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 	case answerExecute:
 		c.noteTag(in[from:to], h.detail)
 		e := c.pop()
+		if e.detail != nil {
+			e.detail.complete(c, 0)
+		}
 		if e.swallow {
 			return nil
 		}
@@ -278,6 +281,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 		}
 		if in[from] == 'I' {
 			break
+		}
+		if sync == nil {
+			h.detail.complete(c, p.stmt)
 		}
 		if sync == nil && len(st.Syncs) > 0 {
 			c.held = append(c.held[:0], in[from:to]...)
@@ -319,8 +325,9 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
-	c.pop()
-	out.forward(from, to)
+	if e := c.pop(); !e.swallow {
+		out.forward(from, to)
+	}
 	if c.status == 'I' && c.ddl {
 		c.ddl = false
 		if c.changed != nil {
@@ -370,4 +377,7 @@ func (c *core) onCopyIn() {
 	}
 	// Else the end of the data was sent ahead; or a message that ends the session.
 	c.copying = c.queue.len() == 1
+	if c.waits {
+		c.wake()
+	}
 }
