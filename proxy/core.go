@@ -61,6 +61,7 @@ type core struct {
 	obscured      []obscured // texts that may have, and could not be read
 	obscures      uint64     // how many there ever were
 	failure       string     // what the server's last error said
+	encoding      string     // client_encoding, as the server says
 	waits         bool       // the client side waits for an answer; see errWait
 	ddl           bool       // DDL was executed in the transaction
 

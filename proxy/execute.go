@@ -25,7 +25,16 @@ type target struct {
 }
 
 // hides reports whether its rows have a column of ours.
-func (t target) hides() bool { return t.plan != nil && len(t.plan.Statements) > 0 && t.plan.Statements[0].Hidden > 0 }
+func (t target) hides() bool {
+	return t.plan != nil && len(t.plan.Statements) > 0 && t.plan.Statements[0].Hidden > 0
+}
+
+// outdated reports whether a portal that was bound when its name stood for t is
+// not to be executed now.
+func (t target) outdated(now target) bool { return t != now && (t.writes() || now.writes()) }
+
+// writes reports whether anything has to be done with what it runs.
+func (t target) writes() bool { return t.plan != nil && t.plan.Outcome == rewrite.Rewrite }
 
 // misleads reports whether the server describes an EXECUTE that it parsed when
 // its name stood for t, and not for now, in a way that cannot be put right.

@@ -155,7 +155,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	if len(name) > 0 {
 		p = c.portals[string(name)]
 	}
-	if p.plan != nil && c.targetOf(p.plan) != p.target {
+	if p.plan != nil && p.target.outdated(c.targetOf(p.plan)) {
 		c.refuseAnew(c.refuses(p.plan, 0, rewrite.Refusal{
 			Reason: "what the name stands for has changed since the portal was bound", Hint: "bind it again",
 		}), out)

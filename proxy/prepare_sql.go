@@ -24,9 +24,12 @@ func (c *core) preparedBySQL(named *rewrite.Named) *statement {
 }
 
 // reading is what a session's settings change about the meaning of a text.
-type reading struct{ escapes, unsafe bool }
+type reading struct {
+	escapes  bool
+	encoding string
+}
 
-func (c *core) reading() reading { return reading{c.env.BackslashEscapes, c.env.UnsafeEncoding} }
+func (c *core) reading() reading { return reading{c.env.BackslashEscapes, c.encoding} }
 
 // namesAnew prepares anew what was prepared by SQL and is another text under the
 // rules that are in force now. The session is between transactions.
@@ -52,8 +55,8 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 	plan := c.planner.Plan(s.text, env)
 	s.planner = c.planner
 	switch {
-	case s.reading != c.reading() && plainlyRead(s.text) != nil:
-		s.refusal = plainlyRead(s.text)
+	case s.reading != c.reading() && !plain(s.text):
+		s.refusal = c.unclear(s)
 		return
 	case plan.Outcome == rewrite.Refuse:
 		s.refusal = plan.Refusal
@@ -91,17 +94,27 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 // anewStatement is the name of the statement that prepares another.
 const anewStatement = "pgjanus_prepare"
 
-// plainlyRead refuses a text whose meaning depends on settings that have changed.
-func plainlyRead(text []byte) *rewrite.Refusal {
+// plain reports whether a text means the same whatever the settings.
+func plain(text []byte) bool {
 	for _, b := range text {
 		if b == '\\' || b >= 0x80 {
-			return &rewrite.Refusal{
-				Reason: "the statement was prepared under another standard_conforming_strings or client_encoding, and the rules have changed since",
-				Hint:   "deallocate it, and prepare it again",
-			}
+			return false
 		}
 	}
-	return nil
+	return true
+}
+
+// unclear refuses a statement whose text would not be read as it was, unless no
+// migration is concerned, now and before.
+func (c *core) unclear(s *statement) *rewrite.Refusal {
+	untouched := s.plan.Outcome == rewrite.Pass && s.has == string(s.text)
+	if untouched && !(c.planner.Active() && c.planner.Mentions(s.text)&rewrite.MentionsRelation != 0) {
+		return nil
+	}
+	return &rewrite.Refusal{
+		Reason: "the statement was prepared under another standard_conforming_strings or client_encoding, and the rules have changed since",
+		Hint:   "deallocate it, and prepare it again",
+	}
 }
 
 // runs is the plan of what an execution of the statement runs.

@@ -2,11 +2,13 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
@@ -93,7 +95,7 @@ var namedSessions = map[string][]string{
 }
 
 func TestStatementsPreparedBySQLAnswerAsWithoutPgjanus(t *testing.T) {
-	for kind, also := range map[string]string{"by row": "", "behind": pgtestAudit} {
+	for kind, also := range map[string]string{"by row": "", "behind": auditAll} {
 		t.Run(kind, func(t *testing.T) {
 			for name, steps := range namedSessions {
 				t.Run(name, func(t *testing.T) { comparesNamed(t, also, steps) })
@@ -102,8 +104,8 @@ func TestStatementsPreparedBySQLAnswerAsWithoutPgjanus(t *testing.T) {
 	}
 }
 
-// pgtestAudit makes syncs run behind the statements that need them.
-const pgtestAudit = `CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+// auditAll makes syncs run behind the statements that need them.
+const auditAll = `CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER audit AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION audit();
 CREATE TRIGGER audit AFTER INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION audit();`
 
@@ -185,5 +187,33 @@ func wireStep(m string) pgproto3.FrontendMessage {
 	return &pgproto3.Sync{}
 }
 
-var _ = slices.Sort[[]string]
-var _ = context.Background
+// PREPARE is not undone where the text it stands at the end of fails to commit,
+// and nothing in the error says so.
+func TestAPrepareWhoseCommitFailedIsNotExecutedBlindly(t *testing.T) {
+	p := newPair(t, 3)
+	pgtest.Exec(t, p.gate.direct, "CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+	conn := p.gate.connect(pgx.QueryExecModeSimpleProtocol)
+	code := func(text string) string {
+		_, err := conn.PgConn().Exec(context.Background(), text).ReadAll()
+		var pgErr *pgconn.PgError
+		if errors.As(err, &pgErr) {
+			return pgErr.Code
+		}
+		return ""
+	}
+	for _, step := range []struct{ text, code string }{
+		{`INSERT INTO child VALUES (1); PREPARE a AS UPDATE orders SET items = '[{"sku":"a"}]' WHERE id = 1`, "23503"},
+		{"SELECT 1/count(*) FROM pg_prepared_statements WHERE name = 'a'", ""},
+		{"EXECUTE a", "0A000"},
+		{"DEALLOCATE a", ""},
+		{"EXECUTE a", "26000"},
+		{`PREPARE a AS UPDATE orders SET items = '[{"sku":"b"}]' WHERE id = 1`, ""},
+		{"EXECUTE a", ""},
+		{"SELECT 1/count(*) FROM order_items WHERE sku = 'b'", ""},
+	} {
+		if got := code(step.text); got != step.code {
+			t.Errorf("%s: error %q, want %q", step.text, got, step.code)
+		}
+	}
+	pgtest.Agree(t, p.gate.direct)
+}
