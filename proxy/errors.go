@@ -87,6 +87,9 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
+	if c.waits {
+		c.wake()
+	}
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has
