@@ -66,7 +66,7 @@ func (c *core) resolve(plan *rewrite.Plan, saw func(name string)) (_ *rewrite.Pl
 			changes = append(changes, c.enter(i, named.Name, c.preparedBySQL(named)))
 		case rewrite.Deallocates:
 			for name := range c.statements.last {
-				if (named.Name == "" || name == named.Name) && c.statements.lookup([]byte(name)) != nil {
+				if named.Name == "" || name == named.Name {
 					changes = append(changes, c.enter(i, name, &statement{closed: true}))
 				}
 			}

@@ -255,7 +255,7 @@ func (c *core) onClose(body []byte) error {
 		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil || c.unnamed.names()
 		c.unnamed.plan = nil
 	default:
-		if c.statements.lookup(name) != nil {
+		if c.statements.has(name) {
 			s := &statement{closed: true}
 			c.statements.push(key, s)
 			e.detail = &detail{name: key, entry: s}

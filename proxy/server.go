@@ -208,6 +208,11 @@ func (c *core) onRowDescription(h *expectation, st *rewrite.Statement, body []by
 	switch {
 	case hides(h):
 		return nil
+	case noData && st.Named != nil: // EXECUTE of what a function has deallocated, say: it will fail
+		if describe {
+			out.build(func(dst []byte) []byte { return append(dst, 'n', 0, 0, 0, 4) })
+		}
+		return nil
 	case noData:
 		return errProtocol // a rewritten statement has at least our column
 	case !st.Rows:

@@ -22,6 +22,10 @@ func (t *statements) lookup(name []byte) *statement {
 	return nil
 }
 
+// has reports whether the server may have a statement of that name, whatever
+// becomes of what is outstanding.
+func (t *statements) has(name []byte) bool { return t.last[string(clip(name))] != nil }
+
 // clip cuts a name to what the server keeps of it (NAMEDATALEN): SQL has it cut.
 func clip(name []byte) []byte { return name[:min(len(name), 63)] }
 

@@ -139,7 +139,7 @@ func (p *pair) comparesNamed(t *testing.T, steps []string) {
 }
 
 // wireSteps are the messages of a step. In a wire step: P NAME TEXT, D [S NAME],
-// B NAME [bin] [= VALUE], E [ROWS], C NAME, S.
+// B NAME [bin|all] [= VALUE], E [ROWS], C NAME, S.
 func wireSteps(step string) (all []pgproto3.FrontendMessage) {
 	for one := range strings.SplitSeq(step, " && ") {
 		messages, ok := strings.CutPrefix(one, "wire ")
@@ -171,6 +171,9 @@ func wireStep(m string) pgproto3.FrontendMessage {
 		bind := &pgproto3.Bind{PreparedStatement: words[1]}
 		if strings.HasPrefix(words[2], "bin") {
 			bind.ResultFormatCodes = []int16{1, 1}
+		}
+		if words[2] == "all" {
+			bind.ResultFormatCodes = []int16{1}
 		}
 		if _, value, ok := strings.Cut(words[2], "= "); ok {
 			bind.Parameters = [][]byte{[]byte(value)}
