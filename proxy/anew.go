@@ -13,6 +13,7 @@ func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *b
 		return
 	}
 	s.unsure = false
+	s.target = c.targetOf(plan)
 	out.build(func(dst []byte) []byte {
 		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
 	})
@@ -26,7 +27,7 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 	c.sawPrepared(plan)
 	out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
 	c.queue.push(expectation{
-		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil,
+		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names(),
 		detail: &detail{refusal: plan.Refusal},
 	})
 	c.unnamed.plan = nil

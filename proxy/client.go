@@ -1,5 +1,7 @@
 package proxy
 
+import "errors"
+
 // client takes what the client sent. It returns how many bytes it has dealt
 // with; the rest must be there again, with more, at the next call.
 func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
@@ -25,6 +27,10 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 		}
 		have := min(size, len(in)-n)
 		whole, err := c.message(in, n, n+have, size, out)
+		if errors.Is(err, errWait) {
+			c.waits = true
+			return n, need{wait: true}, nil
+		}
 		if err != nil {
 			return n, need{}, err
 		}
@@ -93,6 +99,7 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 	case 'S':
 		c.batched, c.skipping = false, false
 		c.batch++
+		c.statements.fence = c.statements.pushed
 		if !c.copying {
 			c.queue.push(expectation{answer: answerReady})
 		}

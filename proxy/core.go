@@ -30,8 +30,9 @@ import (
 // The epoch changes at a transaction boundary only: nothing is outstanding and
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
-// behind a Sync until the answers are in. That is the one place where one
-// direction waits for the other, and it cannot deadlock: the server has
+// behind a Sync until the answers are in. It does so too where what a prepared
+// statement's name stands for hangs on an answer (errWait). Only there does one
+// direction wait for the other, and it cannot deadlock: the server has
 // everything it needs to answer, and Postgres does not read the next message
 // before it has answered the last either.
 type core struct {
@@ -55,12 +56,14 @@ type core struct {
 	// seen remembers what sender executes; it may be nil.
 	seen   *usage.Table
 	sender *usage.Client // immutable
-	// prepares counts the texts that may have set env.SQLPrepared.
-	prepares uint64
-	// guardedPrepares: the session has prepared, by SQL, a write that a guard
-	// made possible.
-	guardedPrepares bool
-	ddl             bool // DDL was executed in the transaction
+	// preparesBySQL: the session has sent PREPARE.
+	preparesBySQL bool
+	obscured      []obscured // texts that may have, and could not be read
+	obscures      uint64     // how many there ever were
+	failure       string     // what the server's last error said
+	encoding      string     // client_encoding, as the server says
+	waits         bool       // the client side waits for an answer; see errWait
+	ddl           bool       // DDL was executed in the transaction
 
 	statements statements        // named ones of the client
 	unnamed    statement         // its plan is nil when there is none
@@ -88,6 +91,12 @@ type coreLimits struct {
 	statement int // longest text that is parsed; 0 for none
 	login     int // longest message before login is complete
 }
+
+// errWait says that what a name stands for hangs on an answer that is
+// outstanding: the client side waits for it, and feeds the same message again.
+// As with a new epoch it cannot deadlock: the name was sent before a Sync or a
+// Query that the server has.
+var errWait = errors.New("waiting for an answer")
 
 // errProtocol ends a session whose peer does not speak the protocol.
 var errProtocol = errors.New("protocol violation")
@@ -154,8 +163,8 @@ func (c *core) adopt(out *batch) (wait bool) {
 		c.queue.push(expectation{answer: answerClose, swallow: true})
 		delete(c.prepared, name)
 	}
-	c.env.SQLPrepared = c.env.SQLPrepared || c.guardedPrepares && !now.KeepsGuards(c.planner)
 	c.planner = now
+	c.namesAnew(out)
 	return false
 }
 
@@ -165,13 +174,19 @@ func (c *core) pop() expectation {
 	for c.queue.len() > 0 && c.queue.at(0).answer == answerCopyEnd {
 		c.queue.pop()
 	}
-	if c.queue.len() == 0 {
-		select {
-		case c.drained <- struct{}{}:
-		default:
-		}
+	if c.queue.len() == 0 || c.waits && (e.answer == answerReady || e.answer == answerQuery) {
+		c.wake()
 	}
 	return e
+}
+
+// wake lets the client side go on that waits.
+func (c *core) wake() {
+	c.waits = false
+	select {
+	case c.drained <- struct{}{}:
+	default:
+	}
 }
 
 func (c *core) head() *expectation {

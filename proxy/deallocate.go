@@ -50,14 +50,12 @@ func (c *core) noteTag(frame []byte, d *detail) {
 	c.ddl = c.ddl || definesSchema(frame[headerSize:])
 	switch string(frame[headerSize:]) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
-		if d == nil || !d.drops.some || d.prepares == c.prepares {
-			c.env.SQLPrepared, c.guardedPrepares = false, false
-		}
-		n := c.statements.pushed
+		n, obscures := c.statements.pushed, c.obscures
 		if d != nil && d.drops.some {
-			n = d.pushed
+			n, obscures = d.pushed, d.obscures
 		}
 		c.statements.forgetAll(n)
+		c.forgetObscured(obscures)
 	case "DEALLOCATE\x00":
 		if d != nil && d.drops.name != "" {
 			c.statements.forget(d.drops.name, d.pushed)

@@ -16,11 +16,11 @@ func TestDeallocatedReadsOneNameOnly(t *testing.T) {
 	}
 }
 
-func TestExecutedNamesMissesNone(t *testing.T) {
+func TestNamesBehindMissesNone(t *testing.T) {
 	for text, want := range map[string][]string{
 		"EXECUTE s1(1)": {"s1"}, "execute\n \"S 1\"; EXECUTE b": {"S 1", "b"}, "EXPLAIN ANALYZE EXECUTE x": {"x"}, "SELECT 1": nil, "EXECUTE": {""},
 	} {
-		if got := executedNames([]byte(text)); !slices.Equal(got, want) {
+		if got := namesBehind("execute", []byte(text)); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

@@ -64,6 +64,10 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	c.held = c.held[:0]
 	c.showError(h, frame, out)
 	c.copying = false
+	c.failure = field(frame, 'M')
+	if h != nil && h.answer == answerQuery && h.detail != nil && !h.detail.doubt(frame) {
+		h.detail.revert(c)
+	}
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
 		return
 	}
@@ -83,6 +87,9 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
+	if c.waits {
+		c.wake()
+	}
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has

@@ -60,12 +60,21 @@ type detail struct {
 	name    string             // with entry: the statement's name
 	entry   *statement         // what the message was sent for, in the table of statements
 	anew    *statement         // the statement that the message prepares anew
+	changes []change           // what its statements do to the table, as far as they are not done
 	drops   dropping           // what the text may drop of the first pushed statements
 	pushed  uint64
-	// prepares, with drops: how many texts before it may have prepared writes by SQL
-	prepares uint64
+	// obscures, with drops: how many texts before it could not be read
+	obscures uint64
 	undo     func(*core) // runs when the message failed or was skipped
 	done     func(*core) // runs when the answer says that it succeeded
+}
+
+// complete notes that a statement of the text is complete.
+func (d *detail) complete(c *core, stmt int) {
+	for len(d.changes) > 0 && d.changes[0].stmt <= stmt {
+		c.statements.settle(d.changes[0].name, d.changes[0].entry)
+		d.changes = d.changes[1:]
+	}
 }
 
 // settle notes that the message succeeded.
@@ -83,6 +92,8 @@ func (d *detail) revert(c *core) {
 	if d.entry != nil {
 		c.statements.undo(d.name, d.entry)
 	}
+	c.takeBack(d.changes)
+	d.changes = nil
 	if d.anew != nil {
 		d.anew.unsure, d.anew.planner = true, nil
 	}

@@ -15,13 +15,12 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 		return errProtocol
 	}
 	mention := c.planner.Mentions(text)
-	plan := c.executed(text, mention)
-	if plan == nil {
-		plan = c.plan(text, mention, c.env)
-	}
+	plan := c.planPrepared(text, mention)
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
 	s.drops = droppingOf(text, mention)
+	s.target = c.targetOf(plan)
+	c.obscure(plan, mention)
 	c.sawPrepared(plan)
 	switch {
 	case plan.Outcome == rewrite.Refuse:
@@ -42,9 +41,10 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectation) *statement {
 	if len(name) == 0 {
 		s := &c.unnamed
-		e.unnamed, e.risky = true, s.rewritten() != nil || plan.Outcome == rewrite.Rewrite
+		e.unnamed, e.risky = true, s.rewritten() != nil || s.names() || plan.Outcome == rewrite.Rewrite || plan.Names()
 		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
 		s.planner, s.plan, s.unsure = c.planner, plan, false
+		s.number, s.settled = 0, true
 		return s
 	}
 	key := string(name)
@@ -94,19 +94,23 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		return false, nil
 	}
 	s := c.lookup(statementName)
+	if c.waitsFor(statementName, s) {
+		return false, errWait
+	}
 	stale := s != nil && s.planner != c.planner
 	p := portal{}
 	if s != nil {
-		p = portal{plan: s.plan, drops: s.drops}
+		p = portal{plan: s.runs(), drops: s.drops}
 	}
-	if stale {
+	if stale && !s.bySQL {
 		p.plan = c.planAnew(s)
-		if p.plan.Outcome == rewrite.Refuse {
-			if complete {
-				c.refuseAnew(p.plan, out)
-			}
-			return complete, nil
+	}
+	own := p.plan
+	if s != nil && !c.bindable(s, &p, stale) {
+		if complete {
+			c.refuseAnew(p.plan, out)
 		}
+		return complete, nil
 	}
 	st := p.rewritten()
 	widens := st != nil && st.Hidden > 0 && st.Rows
@@ -114,8 +118,9 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		return false, nil
 	}
 	c.batched = true
-	if stale {
-		c.prepareAnew(string(statementName), s, p.plan, out)
+	if misled := s != nil && s.target.misleads(p.target); misled || stale && !s.bySQL {
+		s.unsure = s.unsure || misled
+		c.prepareAnew(string(statementName), s, own, out)
 	}
 	e := expectation{answer: answerBind}
 	if p.plan != nil && p.plan.Outcome == rewrite.Rewrite {
@@ -150,11 +155,23 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	if len(name) > 0 {
 		p = c.portals[string(name)]
 	}
+	if p.plan != nil && p.target.outdated(c.targetOf(p.plan)) {
+		c.refuseAnew(c.refuses(p.plan, 0, rewrite.Refusal{
+			Reason: "what the name stands for has changed since the portal was bound", Hint: "bind it again",
+		}), out)
+		return nil
+	}
 	c.sawExecuted(p.plan)
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()
-		d = &detail{drops: p.drops, pushed: c.statements.pushed, prepares: c.prepares}
+		d = &detail{drops: p.drops, pushed: c.statements.pushed, obscures: c.obscures}
+	}
+	if changes := c.changesBy(p); len(changes) > 0 {
+		if d == nil {
+			d = &detail{}
+		}
+		d.changes = changes
 	}
 	st := p.rewritten()
 	if st == nil {
@@ -162,7 +179,11 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		out.forward(from, to)
 		return nil
 	}
-	c.queue.push(expectation{answer: answerExecute, detail: &detail{stmt: st, edited: &p.plan.Extended}})
+	if d == nil {
+		d = &detail{}
+	}
+	d.stmt, d.edited = st, &p.plan.Extended
+	c.queue.push(expectation{answer: answerExecute, detail: d})
 	if st.Hidden > 0 && !st.Rows && binary.BigEndian.Uint32(rest) != 0 {
 		// The rows are not the client's, so its limit on rows is not about them.
 		out.build(func(dst []byte) []byte { return appendExecute(dst, string(name)) })
@@ -177,7 +198,6 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 
 // onDescribe describes a statement or portal.
 func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
-	c.batched = true
 	if len(body) < 2 {
 		return errProtocol
 	}
@@ -190,15 +210,14 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	switch {
 	case body[0] == 'S':
 		if s := c.lookup(name); s != nil {
-			if s.unsure {
-				anew := c.planAnew(s)
-				if anew.Outcome == rewrite.Refuse {
-					c.refuseAnew(anew, out)
-					return nil
-				}
-				c.prepareAnew(string(name), s, anew, out)
+			if c.waitsFor(name, s) {
+				return errWait
 			}
-			st, plan = s.rewritten(), s.plan
+			var refused bool
+			if plan, refused = c.described(name, s, out); refused {
+				return nil
+			}
+			st = portal{plan: plan}.rewritten()
 		}
 	case len(name) == 0:
 		st, plan = c.portal.rewritten(), c.portal.plan
@@ -206,6 +225,7 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 		p := c.portals[string(name)]
 		st, plan = p.rewritten(), p.plan
 	}
+	c.batched = true
 	e := expectation{answer: answerDescribe}
 	if st != nil {
 		e.detail = &detail{stmt: st, edited: &plan.Extended}
@@ -232,10 +252,10 @@ func (c *core) onClose(body []byte) error {
 	case body[0] == 'P':
 		delete(c.portals, key)
 	case key == "":
-		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil
+		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil || c.unnamed.names()
 		c.unnamed.plan = nil
 	default:
-		if c.statements.lookup(name) != nil {
+		if c.statements.has(name) {
 			s := &statement{closed: true}
 			c.statements.push(key, s)
 			e.detail = &detail{name: key, entry: s}

@@ -208,6 +208,11 @@ func (c *core) onRowDescription(h *expectation, st *rewrite.Statement, body []by
 	switch {
 	case hides(h):
 		return nil
+	case noData && st.Named != nil: // EXECUTE of what a function has deallocated, say: it will fail
+		if describe {
+			out.build(func(dst []byte) []byte { return append(dst, 'n', 0, 0, 0, 4) })
+		}
+		return nil
 	case noData:
 		return errProtocol // a rewritten statement has at least our column
 	case !st.Rows:
@@ -257,6 +262,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 	case answerExecute:
 		c.noteTag(in[from:to], h.detail)
 		e := c.pop()
+		if e.detail != nil {
+			e.detail.complete(c, 0)
+		}
 		if e.swallow {
 			return nil
 		}
@@ -278,6 +286,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 		}
 		if in[from] == 'I' {
 			break
+		}
+		if sync == nil {
+			h.detail.complete(c, p.stmt)
 		}
 		if sync == nil && len(st.Syncs) > 0 {
 			c.held = append(c.held[:0], in[from:to]...)
@@ -319,8 +330,9 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
-	c.pop()
-	out.forward(from, to)
+	if e := c.pop(); !e.swallow {
+		out.forward(from, to)
+	}
 	if c.status == 'I' && c.ddl {
 		c.ddl = false
 		if c.changed != nil {
@@ -342,6 +354,7 @@ func (c *core) onParameter(body []byte) {
 		c.env.BackslashEscapes = string(value) == "off"
 	case "client_encoding":
 		c.env.UnsafeEncoding = unsafeEncoding(string(value))
+		c.encoding = string(value)
 	case "application_name":
 		c.rename(string(value))
 	}
@@ -370,4 +383,7 @@ func (c *core) onCopyIn() {
 	}
 	// Else the end of the data was sent ahead; or a message that ends the session.
 	c.copying = c.queue.len() == 1
+	if c.waits {
+		c.wake()
+	}
 }

@@ -15,10 +15,20 @@ type statement struct {
 	// that was to prepare it anew has failed or was skipped. planner is nil then.
 	unsure bool
 
+	// of one that was prepared by SQL; see prepare_sql.go
+	bySQL    bool             // text is its PREPARE, and plan the plan of that
+	has      string           // the PREPARE that the server has executed; "" for none
+	refusal  *rewrite.Refusal // why it must not be executed, or nil
+	doubtful bool             // whether the server has it is not known
+	reading  reading          // the settings that text was read under
+	// target is, of an EXECUTE, what its name stood for when the server parsed it.
+	target target
+
 	// of a named one; see statements
-	number uint64
-	before *statement
-	closed bool
+	number  uint64
+	before  *statement
+	closed  bool
+	settled bool // the server has answered
 }
 
 // rewritten returns the plan's only statement where it is rewritten, or nil.
@@ -29,11 +39,16 @@ func (s *statement) rewritten() *rewrite.Statement {
 	return &s.plan.Statements[0]
 }
 
+// names reports whether the statement has to do with names of prepared statements.
+func (s *statement) names() bool { return s.plan != nil && s.plan.Names() }
+
 // portal is what the core knows of a portal: the statement it was bound to, as
 // it was then.
 type portal struct {
 	plan  *rewrite.Plan
 	drops dropping
+	// target is, of an EXECUTE, what its name stood for.
+	target target
 }
 
 func (p portal) rewritten() *rewrite.Statement {

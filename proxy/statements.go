@@ -8,17 +8,30 @@ package proxy
 type statements struct {
 	last   map[string]*statement
 	pushed uint64 // entries ever made
+	// fence is pushed at the last Sync or Query: what was sent before it may fail,
+	// and what is sent behind it is executed all the same.
+	fence uint64
+	// blurred: the server may have statements that are not in here.
+	blurred bool
 }
 
 func (t *statements) lookup(name []byte) *statement {
-	if s := t.last[string(name)]; s != nil && !s.closed {
+	if s := t.last[string(clip(name))]; s != nil && !s.closed {
 		return s
 	}
 	return nil
 }
 
+// has reports whether the server may have a statement of that name, whatever
+// becomes of what is outstanding.
+func (t *statements) has(name []byte) bool { return t.last[string(clip(name))] != nil }
+
+// clip cuts a name to what the server keeps of it (NAMEDATALEN): SQL has it cut.
+func clip(name []byte) []byte { return name[:min(len(name), 63)] }
+
 // push enters what a Parse or a Close was sent for.
 func (t *statements) push(name string, s *statement) {
+	name = string(clip([]byte(name)))
 	t.pushed++
 	s.number, s.before = t.pushed, t.last[name]
 	t.last[name] = s
@@ -26,14 +39,35 @@ func (t *statements) push(name string, s *statement) {
 
 // settle notes that the server has done what s was sent for.
 func (t *statements) settle(name string, s *statement) {
-	s.before = nil
+	s.before, s.settled = nil, true
 	if s.closed {
 		t.undo(name, s)
 	}
 }
 
+// open reports whether the server is yet to say what the name stands for,
+// whatever becomes of what the client sends now.
+func (t *statements) open(name []byte) bool {
+	return t.isOpen(t.last[string(clip(name))])
+}
+
+func (t *statements) isOpen(s *statement) bool {
+	return s != nil && !s.settled && s.number <= t.fence && (s.before != nil || t.blurred)
+}
+
+// anyOpen reports whether that is so for any name.
+func (t *statements) anyOpen() bool {
+	for _, s := range t.last {
+		if t.isOpen(s) {
+			return true
+		}
+	}
+	return false
+}
+
 // undo takes s out: the server has not done what it was sent for.
 func (t *statements) undo(name string, s *statement) {
+	name = string(clip([]byte(name)))
 	x := t.last[name]
 	if x == s {
 		if s.before == nil {

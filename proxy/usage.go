@@ -10,7 +10,25 @@ import (
 // it is refused.
 
 // sawQuery counts the text of a Query.
-func (c *core) sawQuery(plan *rewrite.Plan) { c.seen.Saw(c.planner, plan, c.sender, usage.Executed) }
+func (c *core) sawQuery(plan *rewrite.Plan) {
+	if len(plan.Statements) == 1 && plan.Statements[0].Named != nil && plan.Statements[0].Named.Does == rewrite.Prepares {
+		c.sawPrepared(plan)
+		return
+	}
+	c.seen.Saw(c.planner, plan, c.sender, usage.Executed)
+}
+
+// sawExecute counts an EXECUTE as an execution of the text that was prepared.
+func (c *core) sawExecute(name string) {
+	s := c.statements.lookup([]byte(name))
+	switch {
+	case c.seen == nil || s == nil:
+	case s.refusal != nil:
+		c.seen.Saw(c.planner, c.planner.Plan(s.text, c.env), c.sender, usage.Executed)
+	default:
+		c.seen.Saw(c.planner, s.plan, c.sender, usage.Executed)
+	}
+}
 
 // sawPrepared notices the text of a Parse.
 func (c *core) sawPrepared(plan *rewrite.Plan) {
@@ -23,7 +41,11 @@ func (c *core) sawPrepared(plan *rewrite.Plan) {
 
 // sawExecuted counts the text that a portal executes.
 func (c *core) sawExecuted(plan *rewrite.Plan) {
-	if plan != nil && plan.Outcome != rewrite.Refuse {
+	switch {
+	case plan == nil || plan.Outcome == rewrite.Refuse:
+	case executes(plan):
+		c.sawExecute(plan.Statements[0].Named.Name)
+	case !plan.Names():
 		c.seen.Saw(c.planner, plan, c.sender, usage.Executed)
 	}
 }

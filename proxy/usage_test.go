@@ -52,6 +52,11 @@ func TestExecutionsAreCountedNotPreparations(t *testing.T) {
 			"off", "Query DELETE FROM users WHERE email = 'x'", "CommandComplete DELETE 1 | ReadyForQuery I",
 			"user-status pass true 1 [first/me:1] DELETE FROM users WHERE email = ?",
 		},
+		"PREPARE and EXECUTE": {
+			"off", "Query PREPARE p AS UPDATE users SET is_active = $1 | Query EXECUTE p('t') | Parse '' EXECUTE p('f') | Bind '' '' | Execute '' 0 | Bind '' p f | Execute '' 0 | Sync",
+			"CommandComplete PREPARE | ReadyForQuery I | CommandComplete UPDATE 1 | ReadyForQuery I | ParseComplete | BindComplete | CommandComplete UPDATE 1 | BindComplete | CommandComplete UPDATE 1 | ReadyForQuery I",
+			"user-status rewrite true 3 [first/me:3] PREPARE p AS UPDATE users SET is_active = ?",
+		},
 		"a refused Parse": {
 			"dualwrite", "Parse s COPY users FROM STDIN | Bind '' s | Execute '' 0 | Sync", "Error 42601 no | ReadyForQuery I",
 			"user-status refuse false 1 [first/me:1] COPY users FROM STDIN",

@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"fmt"
-	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
@@ -24,24 +23,24 @@ type planning struct {
 	both    map[*Migration]bool      // those of kind rows of which it writes both tables
 	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
-	blind   bool // what is hidden shows: the text cannot be read with certainty
 }
 
-// plan parses text and plans each of its statements.
-func (p *Planner) plan(text string, env Env) *Plan {
+// plan parses text, of which mention is known, and plans each of its statements.
+func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	blind := p.unreadable([]byte(text), env) != nil
-	if !p.active && !p.mentionsPrepare(text) && (blind || !p.hides && !p.lastval) {
-		return &Plan{Outcome: Pass, Original: text}
+	names := mention&MentionsNames != 0
+	if blind || !p.active && !names && !p.hides && !p.lastval {
+		return &Plan{Outcome: Pass, Original: text, Obscure: blind && names}
 	}
 	tree, err := pg_query.Parse(text)
 	if err != nil {
-		return p.unparsed(text, err)
+		return p.unparsed(text, mention, err)
 	}
 	tokens, err := scan(text)
 	if err != nil {
-		return p.unparsed(text, err)
+		return p.unparsed(text, mention, err)
 	}
-	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}, blind: blind}
+	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}}
 	for _, raw := range tree.Stmts {
 		if err := w.statement(raw); err != nil {
 			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
@@ -57,21 +56,18 @@ func (p *Planner) plan(text string, env Env) *Plan {
 	}
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)
+		w.plan.runs()
 	}
 	return w.plan
 }
 
-func (p *Planner) mentionsPrepare(text string) bool {
-	return strings.Contains(lowerASCII(text), "prepare")
-}
-
-// unparsed is the plan of a text that mentions a migrating relation and that
-// the parser does not understand. In phase off that is Postgres's business.
+// unparsed is the plan of a text that the parser does not understand. In phase
+// off, and where no migrating relation is mentioned, that is Postgres's business.
 // Else it is never sent on, since Postgres might understand it; the error is
 // the one that Postgres gives, as the parser is Postgres's own.
-func (p *Planner) unparsed(text string, err error) *Plan {
-	if !p.active {
-		return &Plan{Outcome: Pass, Original: text}
+func (p *Planner) unparsed(text string, mention Mention, err error) *Plan {
+	if !p.active || mention&MentionsRelation == 0 {
+		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0}
 	}
 	plan := p.refuse(text, &Refusal{
 		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(text, err),
@@ -91,7 +87,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if from >= to {
 		return nil
 	}
-	w.stmt.syncAt = w.tokens[to-1].end
+	w.stmt.at, w.stmt.syncAt = w.tokens[from].start, w.tokens[to-1].end
 	w.deletes, w.both = false, w.bothShapes(raw.Stmt)
 	for _, t := range w.tokens[from:to] {
 		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
@@ -115,6 +111,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, to))
 		}
 	}
+	w.name(raw.Stmt, from, to)
 	return nil
 }
 
@@ -136,7 +133,7 @@ func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	case *pg_query.Node_ExplainStmt:
 		return w.explain(n.ExplainStmt, from, to)
 	case *pg_query.Node_PrepareStmt:
-		return w.prepare(n.PrepareStmt)
+		return w.prepare(n.PrepareStmt, from, to)
 	case *pg_query.Node_DoStmt:
 		return w.do(from, to)
 	}

@@ -9,9 +9,9 @@ type Env struct {
 	// UnsafeEncoding: client_encoding has characters whose second byte is ASCII
 	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
 	UnsafeEncoding bool
-	// SQLPrepared: the session has prepared, by SQL and while the migration was
-	// off or had a guard, a statement that writes to a migrating table.
-	SQLPrepared bool
+	// Names: what the text has to do with names of prepared statements is asked
+	// for, even where it mentions no relation of a migration.
+	Names bool
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int
 }
@@ -40,31 +40,25 @@ func (p *Planner) Plan(text []byte, env Env) *Plan {
 // PlanFrom is Plan for a caller that knows Mentions(text) already, and that is
 // told where the plan came from.
 func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source) {
-	if env.SQLPrepared && p.active && mention&MentionsExecute != 0 {
-		return p.refuse(string(text), &Refusal{
-			Reason: "this session has statements that were prepared with PREPARE before the phase changed, and what EXECUTE would run cannot be rewritten",
-			Hint:   "run DEALLOCATE ALL, and prepare statements that write to migrating tables through the protocol", Offset: -1,
-		}), Unmentioned
-	}
-	if mention&MentionsRelation == 0 {
+	if mention&MentionsRelation == 0 && !(env.Names && mention&MentionsNames != 0) {
 		return passPlan, Unmentioned
 	}
 	unread := p.unreadable(text, env)
-	if unread != nil && p.active {
+	if unread != nil && p.active && mention&MentionsRelation != 0 {
 		plan := p.refuse(string(text), unread)
 		plan.unread = unread
 		return plan, Unmentioned
 	}
 	if unread != nil {
-		plan := p.plan(string(text), env) // which passes: every migration is off
+		plan := p.plan(string(text), mention, env) // which passes
 		plan.unread = unread
 		return plan, Planned
 	}
 	if plan := p.cache.get(text); plan != nil {
 		return plan, FromCache
 	}
-	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), env) })
-	if !kept {
+	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), mention, env) })
+	if !kept && mention&MentionsRelation != 0 {
 		p.cache.put(plan)
 	}
 	return plan, source

@@ -88,7 +88,7 @@ func TestGoldens(t *testing.T) {
 					s.Namesakes[namesake] = []string{"archive", "public"}
 				}
 			})
-			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis"), SQLPrepared: d.HasArg("prepared")}
+			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis"), Names: true}
 			d.MaybeScanArgs(t, "max", &env.MaxBytes)
 			return shorten(p, p.Plan([]byte(strings.TrimSuffix(d.Input, "\n")), env).String())
 		})

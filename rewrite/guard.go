@@ -122,17 +122,6 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 	return nil
 }
 
-// KeepsGuards reports whether p guards every relation that before guarded: then
-// what passed because of a guard may still be executed.
-func (p *Planner) KeepsGuards(before *Planner) bool {
-	for name, rel := range before.relations {
-		if now := p.relations[name]; rel.guarded() && (now == nil || !now.guarded()) {
-			return false
-		}
-	}
-	return true
-}
-
 // visible lists the columns of a table that the application knows: without
 // those that a migration has added, and generated ones, which cannot be written.
 func (r *relation) visible() []string {

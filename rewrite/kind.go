@@ -28,9 +28,11 @@ func kindOf(stmt *pg_query.Node) string {
 		return "EXPLAIN"
 	case *pg_query.Node_PrepareStmt:
 		return "PREPARE"
+	case *pg_query.Node_ExecuteStmt:
+		return "EXECUTE"
 	case *pg_query.Node_DoStmt:
 		return "DO"
-	case *pg_query.Node_TransactionStmt, *pg_query.Node_VariableSetStmt, *pg_query.Node_VariableShowStmt:
+	case *pg_query.Node_DeallocateStmt, *pg_query.Node_DiscardStmt, *pg_query.Node_TransactionStmt, *pg_query.Node_VariableSetStmt, *pg_query.Node_VariableShowStmt:
 		return "other"
 	}
 	return "DDL"

@@ -99,7 +99,7 @@ func (p *Planner) keepsLastval() bool {
 
 // lastvals puts pgjanus.lastval in the place of lastval.
 func (w *planning) lastvals(stmt *pg_query.Node) {
-	if !w.lastval || w.blind {
+	if !w.lastval {
 		return
 	}
 	walk(stmt, func(n node) {

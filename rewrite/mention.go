@@ -16,6 +16,12 @@ const (
 	// MentionsExecute means: EXECUTE may occur, which runs a statement that was
 	// prepared by SQL.
 	MentionsExecute
+	// MentionsPrepare means: PREPARE may occur.
+	MentionsPrepare
+
+	// MentionsNames has what a text mentions that may have to do with the names of
+	// prepared statements.
+	MentionsNames = MentionsDeallocate | MentionsExecute | MentionsPrepare
 )
 
 // mentions finds words in texts without regard to case.
@@ -35,6 +41,7 @@ func newMentions(names []string) mentions {
 		{"deallocate", MentionsDeallocate},
 		{"discard", MentionsDeallocate},
 		{"execute", MentionsExecute},
+		{"prepare", MentionsPrepare},
 	}}
 	for _, n := range names {
 		m.words = append(m.words, word{lowerASCII(n), MentionsRelation})
@@ -54,7 +61,7 @@ func (m *mentions) in(text []byte) Mention {
 		}
 		rest := text[i:]
 		for _, w := range m.words {
-			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is == MentionsExecute && continues(rest[len(w.text):])) {
+			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is&(MentionsExecute|MentionsPrepare) != 0 && continues(rest[len(w.text):])) {
 				found |= w.is
 			}
 		}

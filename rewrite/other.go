@@ -45,23 +45,6 @@ func names(list []*pg_query.Node) []string {
 	return all
 }
 
-// prepare refuses PREPARE of a write to a migrating table. While the migration
-// is off it passes, and the plan says so, because EXECUTE may come later.
-func (w *planning) prepare(n *pg_query.PrepareStmt) error {
-	walk(n.Query, func(inner node) {
-		rv := writeTarget(inner)
-		if rv == nil || len(w.byName[rv.Relname]) == 0 {
-			return
-		}
-		if rel := w.resolveAny(rv); rel != nil && rel.guarded() {
-			w.plan.PreparesGuarded = true
-		} else {
-			w.plan.PreparesWrite = true
-		}
-	})
-	return nil // a write that is refused is found by overlooked
-}
-
 // do refuses a DO block that mentions a migrating relation: what it executes
 // cannot be seen.
 func (w *planning) do(from, to int) error {

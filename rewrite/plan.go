@@ -32,10 +32,9 @@ type Plan struct {
 	Original   string
 	Statements []Statement
 	Refusal    *Refusal // set exactly when Outcome is Refuse
-	// PreparesWrite: the text has a PREPARE of a statement that names a
-	// migrating relation and passed because the migration is off.
-	// PreparesGuarded: it passed because of a guard.
-	PreparesWrite, PreparesGuarded bool
+	// Obscure: the text may have to do with names of prepared statements, and
+	// passes although it could not be read.
+	Obscure bool
 	// copiesLiterals: what was spliced in has literals of the text.
 	copiesLiterals bool
 
@@ -64,7 +63,9 @@ type Statement struct {
 	// description.
 	Rows  bool
 	Syncs []*Sync
+	Named *Named // nil for none
 
+	at     int // offset in the original of its first token
 	syncAt int // offset in the original behind which the syncs go
 }
 
@@ -141,17 +142,23 @@ func (p *Plan) String() string {
 		if len(s.Migrations) > 0 {
 			fmt.Fprintf(&b, " for %s", strings.Join(s.Migrations, ", "))
 		}
-		if s.Hidden > 0 && s.Rows {
-			fmt.Fprint(&b, ", last column hidden")
-		} else if s.Hidden > 0 {
-			fmt.Fprint(&b, ", rows hidden")
-		}
-		fmt.Fprintln(&b)
+		fmt.Fprintln(&b, s.sight())
 		for _, sync := range s.Syncs {
 			fmt.Fprintf(&b, "  then %s\n", sync.Name)
 		}
+		s.Named.shows(&b)
 	}
 	return b.String()
+}
+
+func (s *Statement) sight() string {
+	switch {
+	case s.Hidden > 0 && s.Rows:
+		return ", last column hidden"
+	case s.Hidden > 0:
+		return ", rows hidden"
+	}
+	return ""
 }
 
 // finish makes the texts of a plan from its edits.

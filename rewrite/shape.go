@@ -179,12 +179,12 @@ func (s *shapes) put(shape string, known *shaped) {
 
 // shapely reports whether the plan is that of every text of its shape.
 func (p *Plan) shapely() bool {
-	if p.Outcome == Refuse || p.copiesLiterals || p.PreparesWrite || p.PreparesGuarded || len(p.Statements) == 0 {
+	if p.Outcome == Refuse || p.copiesLiterals || p.Obscure || len(p.Statements) == 0 {
 		return false
 	}
 	for i := range p.Statements {
 		switch p.Statements[i].Kind {
-		case "SELECT", "INSERT", "UPDATE", "DELETE":
+		case "SELECT", "INSERT", "UPDATE", "DELETE", "EXECUTE":
 		default:
 			return false
 		}
@@ -195,7 +195,7 @@ func (p *Plan) shapely() bool {
 // of returns the plan of another text of the same shape, which has its literals
 // at those places.
 func (s *shaped) of(text string, literals []literal) *Plan {
-	if s.plan.Outcome == Pass {
+	if s.plan.Outcome == Pass && !s.plan.Names() {
 		return s.plan
 	}
 	moved := func(at int) int {
@@ -210,7 +210,10 @@ func (s *shaped) of(text string, literals []literal) *Plan {
 	}
 	plan := &Plan{Outcome: s.plan.Outcome, Original: text, Statements: slices.Clone(s.plan.Statements), like: s.plan}
 	for i := range plan.Statements {
-		plan.Statements[i].syncAt = moved(plan.Statements[i].syncAt)
+		plan.Statements[i].at, plan.Statements[i].syncAt = moved(plan.Statements[i].at), moved(plan.Statements[i].syncAt)
+	}
+	if plan.Outcome == Pass {
+		return plan
 	}
 	es := slices.Clone(s.plan.Extended.edits)
 	for i := range es {

@@ -261,10 +261,26 @@ var templates = []template{
 		b.sql("DO $do$ BEGIN UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql("; END $do$")
 	}},
-	{name: "prepare", writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
+	{name: "prepare", writes: true, simple: true, make: func(b *draft) {
 		b.sql("PREPARE q AS UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql(" RETURNING k; EXECUTE q; DEALLOCATE q")
 	}},
+	{name: "prepare a name", writes: true, simple: true, make: prepareName},
+	{name: "execute a name", make: executeName},
+	{name: "execute a name again", make: executeName},
+	{name: "execute names", simple: true, make: func(b *draft) {
+		executeName(b)
+		b.sql("; ")
+		executeName(b)
+	}},
+	{name: "deallocate", simple: true, make: func(b *draft) {
+		b.sql(pick(b.r, "DEALLOCATE ", "DEALLOCATE ", "DEALLOCATE PREPARE ", "SELECT 1; DEALLOCATE ")).preparedName()
+		if b.r.Intn(3) == 0 {
+			b.sql("; ")
+			prepareName(b)
+		}
+	}},
+	{name: "deallocate all", simple: true, make: func(b *draft) { b.sql(pick(b.r, "DEALLOCATE ALL", "DISCARD ALL")) }},
 	{name: "copy in", writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
 		b.sql("COPY ", b.w.table, pick(b.r, " (g, k, n, s, "+b.w.value+")", ""), " FROM STDIN")
 	}, copy: func(b *draft) string {

@@ -183,13 +183,14 @@ func TestGuardsComeAndGoWithTheRules(t *testing.T) {
 // What was prepared by SQL because of a guard is not executed without it.
 func TestAPreparedWriteNeedsItsGuardStill(t *testing.T) {
 	g := newGate(t, 5)
+	pgtest.Exec(t, g.direct, "CREATE VIEW open_orders AS SELECT id, items FROM orders")
 	g.use(guarded())
 	conn := g.connect(pgx.QueryExecModeExec)
 	exec := func(text string) error {
 		_, err := conn.PgConn().Exec(context.Background(), text).ReadAll()
 		return err
 	}
-	for _, text := range []string{`PREPARE p AS UPDATE orders SET items = '[{"sku":"p"}]' WHERE id = $1`, "EXECUTE p(1)", "EXECUTE p(2)"} {
+	for _, text := range []string{`PREPARE p AS UPDATE open_orders SET items = '[{"sku":"p"}]' WHERE id = $1`, "EXECUTE p(1)", "EXECUTE p(2)"} {
 		if err := exec(text); err != nil {
 			t.Fatal(err)
 		}
@@ -203,6 +204,11 @@ func TestAPreparedWriteNeedsItsGuardStill(t *testing.T) {
 	if err := exec("EXECUTE p(4)"); err == nil || !strings.Contains(err.Error(), "0A000") {
 		t.Errorf("without the guard EXECUTE gave %v", err)
 	}
+	g.use(guarded())
+	if err := exec("EXECUTE p(4)"); err != nil {
+		t.Errorf("with the guard again EXECUTE gave %v", err)
+	}
+	g.phase("dualwrite")
 	if err := exec("DEALLOCATE ALL"); err != nil {
 		t.Error(err)
 	}
