@@ -23,6 +23,7 @@ type planning struct {
 	deletes bool                     // it has a DELETE, too
 	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
+	literal bool // a constant decides what becomes of it
 	blind   bool // what is hidden shows: the text cannot be read with certainty
 }
 

@@ -23,12 +23,14 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			continue
 		}
 		if m.Rule.Kind == rules.Rows {
-			if err := w.movesKey(m, conflict, n.Relation); err != nil {
+			moved := w.moved(m, n.OnConflictClause.GetTargetList(), setting{n.Relation, n.OnConflictClause.GetWhereClause(), m.proposed(n)})
+			moved = both(moved, conflict)
+			if err := w.movesKey(m, moved, n.Relation); err != nil {
 				return nil, err
 			}
 			switch {
 			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
-				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
+				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
 				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
@@ -102,12 +104,7 @@ func keeps(c *pg_query.OnConflictClause, t *pg_query.ResTarget) bool {
 		ref.Fields[0].GetString_().GetSval() != "excluded" || ref.Fields[1].GetString_().GetSval() != t.Name {
 		return false
 	}
-	for _, e := range c.GetInfer().GetIndexElems() {
-		if e.GetIndexElem().GetName() == t.Name {
-			return true
-		}
-	}
-	return false
+	return infers(c, t.Name)
 }
 
 // conflictsElsewhere reports whether an INSERT that computes the new columns
@@ -166,6 +163,17 @@ func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVa
 		}
 	}
 	return nil
+}
+
+// both returns what is in both lists.
+func both(a, b []string) []string {
+	var all []string
+	for _, s := range a {
+		if has(b, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // reads reports whether the new shape depends on one of the columns.

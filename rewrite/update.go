@@ -19,8 +19,10 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 			}
 			continue
 		}
+		var moved []string
 		if m.Rule.Kind == rules.Rows {
-			if err := w.movesKey(m, assigned, n.Relation); err != nil {
+			moved = w.moved(m, n.TargetList, setting{relation: n.Relation, where: n.WhereClause})
+			if err := w.movesKey(m, moved, n.Relation); err != nil {
 				return nil, err
 			}
 		}
@@ -32,7 +34,7 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 			if m.triggered(onUpdate) {
 				w.sync(wr, m, rowName(n.Relation))
 			}
-		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, assigned):
+		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, moved):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))
@@ -46,16 +48,16 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 
 // settlesLater reports whether RETURNING may not yet tell what the old and the
 // new rows will be: a trigger of the user may write the row again behind it, and
-// ON UPDATE CASCADE gives new rows another key behind it, be the key assigned or
-// changed by a trigger.
-func (m *Migration) settlesLater(e event, assigned []string) bool {
+// ON UPDATE CASCADE gives new rows another key behind it, be the key moved by
+// the statement or by a trigger.
+func (m *Migration) settlesLater(e event, moved []string) bool {
 	for _, t := range m.Old.Triggers {
 		if (e == onInsert && t.Insert || e == onUpdate && t.Update) && (!t.Before || m.keyCascades()) {
 			return true
 		}
 	}
 	for _, k := range m.Key {
-		if has(assigned, k.Name) {
+		if has(moved, k.Name) {
 			return true
 		}
 	}

@@ -173,6 +173,16 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET k = ").arg(intValue(b.k())).sql(" WHERE ").where("", b.k())
 		b.returning("")
 	}},
+	{name: "update of the whole row", writes: true, make: func(b *draft) {
+		k := b.k()
+		b.sql("UPDATE ", b.w.table, " SET g = ", fmt.Sprint(group(k)), ", k = ", fmt.Sprint(k), ", ", b.w.value, " = ").value().
+			sql(fmt.Sprintf(" WHERE k = %d AND g = %d", k, group(k))).returning("")
+	}},
+	{name: "upsert of the whole row", writes: true, make: func(b *draft) {
+		k := b.k()
+		b.insert().sql(fmt.Sprintf("VALUES (%d, %d, 1, ", group(k), k)).value().sql(")").conflict().
+			sql("DO UPDATE SET ", b.w.value, " = excluded.", b.w.value, ", ", strings.Join(b.w.key, " = excluded."+b.w.key[0]+", "), " = excluded.", b.w.key[len(b.w.key)-1]).returning("")
+	}},
 	{name: "update of what is there", writes: true, make: func(b *draft) {
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ", b.w.value, " WHERE ").mine("").returning("")
 	}},
