@@ -21,7 +21,7 @@ type planning struct {
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
-	mixed   *Refusal                 // of a statement that needs two for one migration
+	mixed   *Refusal                 // of a statement that needs two for one migration, or one that cannot be told the keys
 	ctes    int
 	literal bool // a constant decides what becomes of it
 	blind   bool // what is hidden shows: the text cannot be read with certainty

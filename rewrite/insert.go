@@ -12,7 +12,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	if rel == nil || err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, returning: n.ReturningList, at: int(n.Relation.Location)}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)
@@ -149,10 +149,17 @@ func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.Ra
 // movesKey refuses a change of the key where the database does not carry it
 // over to the new rows itself.
 func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVar) error {
-	if m.keyCascades() {
+	if m.keyCascades() && w.cascadesIn(m) {
 		return nil
 	}
 	for _, k := range m.Rule.Old.Key {
+		if has(columns, k) && m.keyCascades() {
+			return &Refusal{
+				Migration: m.Rule.Name, Offset: int(rv.Location),
+				Reason: fmt.Sprintf("the statement assigns the key column %s, and before Postgres 15 a row that moves to another partition takes its new rows away", k),
+				Hint:   "leave it out where it does not change",
+			}
+		}
 		if has(columns, k) {
 			return &Refusal{
 				Migration: m.Rule.Name,
@@ -163,6 +170,13 @@ func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVa
 		}
 	}
 	return nil
+}
+
+// cascadesIn reports whether ON UPDATE CASCADE is what happens when a key
+// changes. Before Postgres 15 a row that moves to another partition is deleted
+// and inserted again, and that is ON DELETE CASCADE.
+func (w *planning) cascadesIn(m *Migration) bool {
+	return m.Old.Kind != 'p' || w.snapshot.Version >= 150000
 }
 
 // both returns what is in both lists.

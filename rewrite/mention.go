@@ -110,9 +110,11 @@ type relation struct {
 	// table (kind rows), this is.
 	old, new []*Migration
 	// via says that it is not the table itself but a "view over" or "inheritance
-	// relative of" one; then base is that table.
-	via  string
-	base *relation
+	// relative of" one; then base is that table. Where it is a lens, shown is what
+	// it shows, and old has the migrations as they are seen through it.
+	via   string
+	base  *relation
+	shown *catalog.Table
 	// hides are the migrations, off or not, whose new columns in it are kept out of sight.
 	hides []*Migration
 }
@@ -138,7 +140,10 @@ func (r *relation) migration() string {
 }
 
 func (r *relation) table() *catalog.Table {
-	if len(r.old) > 0 {
+	switch {
+	case r.shown != nil:
+		return r.shown
+	case len(r.old) > 0:
 		return r.old[0].Old
 	}
 	return nil

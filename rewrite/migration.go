@@ -18,6 +18,9 @@ type Migration struct {
 	up    []template // one (rows: the query) or one per new column
 	syncs syncs
 	down  []template // parallel to Rule.Old.Columns; empty template where none
+
+	itself   *Migration // set where this is how a lens shows it
+	reserved bool       // as in lens
 }
 
 // KeyColumn is one column of the old table's primary key.
