@@ -98,6 +98,8 @@ type template struct {
 	simple bool                // several statements, or one that only a Query may have
 	make   func(b *draft)
 	copy   func(b *draft) string // data for COPY FROM
+	// tableOnly: through a view or a partition it is something else.
+	tableOnly bool
 }
 
 func guardedOnly(w *world) bool { return w.guarded }
@@ -262,7 +264,7 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql("; SELECT 1; ").insert().sql("VALUES ").row().sql(pick(b.r, "", ";", " ON CONFLICT DO NOTHING; DELETE FROM "+b.w.table+" WHERE k = "+fmt.Sprint(b.k())))
 	}},
-	{name: "merge", writes: true, only: guardedOnly, make: func(b *draft) {
+	{name: "merge", tableOnly: true, writes: true, only: guardedOnly, make: func(b *draft) {
 		b.sql("MERGE INTO ", b.w.table, " t USING (VALUES (").arg(intValue(b.k())).sql("::int), (", fmt.Sprint(b.lo), ")) AS v (k) ON v.k = t.k WHEN MATCHED AND t.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET ", b.w.value, " = ").changed("t.").
 			sql(" WHEN NOT MATCHED THEN INSERT (k, ", b.w.value, ") VALUES (v.k, ").value().sql(")")
 	}},
@@ -275,7 +277,7 @@ var templates = []template{
 		b.sql("PREPARE q AS UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql(" RETURNING k; EXECUTE q; DEALLOCATE q")
 	}},
-	{name: "copy in", writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
+	{name: "copy in", tableOnly: true, writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
 		b.sql("COPY ", b.w.table, pick(b.r, " (g, k, n, s, "+b.w.value+")", ""), " FROM STDIN")
 	}, copy: func(b *draft) string {
 		v := b.w.kind.random(b.r)

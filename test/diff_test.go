@@ -246,6 +246,11 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 	if tp.simple {
 		mode = "simple"
 	}
+	if len(w.others) > 0 && !tp.tableOnly && r.Intn(3) == 0 {
+		other := *w
+		other.table = pick(r, w.others...)
+		w = &other
+	}
 	b := &draft{w: w, r: r, lo: lo, params: mode != "simple"}
 	if r.Intn(4) == 0 {
 		b.sql(pick(r, "/* é */ ", "-- x'\n", "  ", "/* a /* b */ */"))
