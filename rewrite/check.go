@@ -57,10 +57,10 @@ func (c *check) migration() *Migration {
 // plain refuses relations for which a dual write would not see every row.
 func (c *check) plain(t *catalog.Table, pos rules.Pos) {
 	switch {
-	case t.Kind != 'r':
-		c.fail(pos, "only plain tables can migrate in this release", "%s is %s", t.Name, relationKind(t.Kind))
 	case t.Partition:
 		c.fail(pos, "name the partitioned table itself", "%s is a partition", t.Name)
+	case t.Kind != 'r':
+		c.fail(pos, "only plain tables can migrate in this release", "%s is %s", t.Name, relationKind(t.Kind))
 	case len(t.Parents) > 0 || len(t.Children) > 0:
 		c.fail(pos, "only plain and partitioned tables can migrate", "%s has inheritance parents or children, and no key holds across them", t.Name)
 	default:

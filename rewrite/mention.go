@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"sort"
+	"strings"
+
 	"github.com/pgjanus/pgjanus/catalog"
 )
 
@@ -36,8 +39,15 @@ func newMentions(names []string) mentions {
 		{"discard", MentionsDeallocate},
 		{"execute", MentionsExecute},
 	}}
-	for _, n := range names {
-		m.words = append(m.words, word{lowerASCII(n), MentionsRelation})
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = lowerASCII(n)
+	}
+	sort.Strings(all)
+	for _, n := range all { // where one begins with another, as partitions often do, that one is enough
+		if last := m.words[len(m.words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
+			m.words = append(m.words, word{n, MentionsRelation})
+		}
 	}
 	for _, w := range m.words {
 		m.first[w.text[0]] = true

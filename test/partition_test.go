@@ -122,6 +122,8 @@ func TestAPartitionedTable(t *testing.T) {
 				if n := p.alike(t, partsQuery, partsTexts...); n < 28 {
 					t.Errorf("of %d statements only %d are rewritten", len(partsTexts), n)
 				}
+				p.gate.use(fmt.Sprintf(partsRules, "off"))
+				p.alike(t, partsQuery, `SELECT * FROM parts`, `SELECT * FROM parts_us ORDER BY id`, `TABLE parts_rest_0`, `COPY parts_us TO STDOUT`, `SELECT row_to_json(e) FROM parts_eu e ORDER BY id`)
 			})
 		}
 	}
