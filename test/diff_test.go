@@ -240,7 +240,8 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 			break
 		}
 	}
-	if tp.name == "merge" && planner.Snapshot().Version < 150000 {
+	movesRows := tp.name == "update of the key" && len(w.others) > 1 && strings.Contains(w.expand, "children") // to another partition
+	if (tp.name == "merge" || movesRows) && planner.Snapshot().Version < 150000 {
 		return oneStep(w, planner, r, lo, mode)
 	}
 	if tp.simple {
