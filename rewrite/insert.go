@@ -23,14 +23,16 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			continue
 		}
 		if m.Rule.Kind == rules.Rows {
-			moved := w.moved(m, n.OnConflictClause.GetTargetList(), setting{n.Relation, n.OnConflictClause.GetWhereClause(), m.proposed(n)})
-			moved = both(moved, conflict)
-			if err := w.movesKey(m, moved, n.Relation); err != nil {
+			s := setting{n.Relation, n.OnConflictClause.GetWhereClause(), m.proposed(n)}
+			moved := func(actions string) []string {
+				return both(w.moved(m, n.OnConflictClause.GetTargetList(), s, actions), conflict)
+			}
+			if err := w.movesKey(m, moved(toAllow), n.Relation); err != nil {
 				return nil, err
 			}
 			switch {
 			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
-				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved):
+				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
 				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))

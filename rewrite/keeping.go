@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"strings"
+
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
 
@@ -13,7 +15,8 @@ import (
 // key's type (a double precision parameter beside a bigint). Where the foreign
 // key is NO ACTION nothing can go wrong even so: the new rows of the key that the
 // statement leaves violate it, and where there are none, the row is written as
-// one of its new key.
+// one of its new key. Where it is CASCADE, a sync behind the statement is right
+// whether the key moves or not.
 
 // setting is what says which row an assignment is for.
 type setting struct {
@@ -24,12 +27,19 @@ type setting struct {
 	proposed map[string]*pg_query.Node
 }
 
+// Actions of a foreign key (pg_constraint.confupdtype) under which a comparison is enough.
+const (
+	toAllow     = "ac" // to let the statement pass
+	toSyncEarly = "a"  // to sync in RETURNING
+)
+
 // moved lists the columns of those targets that may get another value, as far as
-// the key of m is concerned.
-func (w *planning) moved(m *Migration, targets []*pg_query.Node, s setting) []string {
+// the key of m is concerned. What WHERE compares them with counts where the
+// foreign key is one of actions.
+func (w *planning) moved(m *Migration, targets []*pg_query.Node, s setting, actions string) []string {
 	var columns []string
 	fk := m.foreignKey()
-	checked := fk != nil && fk.OnUpdate == 'a'
+	checked := fk != nil && strings.IndexByte(actions, fk.OnUpdate) >= 0
 	for _, n := range targets {
 		t := n.GetResTarget()
 		kept := len(t.Indirection) == 0 && m.isKey(t.Name) && (s.column(t.Val, t.Name) || checked && w.compared(t, s))

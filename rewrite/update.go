@@ -21,10 +21,11 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 		}
 		var moved []string
 		if m.Rule.Kind == rules.Rows {
-			moved = w.moved(m, n.TargetList, setting{relation: n.Relation, where: n.WhereClause})
-			if err := w.movesKey(m, moved, n.Relation); err != nil {
+			s := setting{relation: n.Relation, where: n.WhereClause}
+			if err := w.movesKey(m, w.moved(m, n.TargetList, s, toAllow), n.Relation); err != nil {
 				return nil, err
 			}
+			moved = w.moved(m, n.TargetList, s, toSyncEarly)
 		}
 		switch {
 		case !m.reads(assigned) && !m.triggered(onUpdate):
