@@ -25,6 +25,8 @@ CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
 CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
 CREATE SCHEMA "Mixed Case";
 CREATE TABLE "Mixed Case"."Order" ("Id" int PRIMARY KEY, "Quoted ""name""" text);
+CREATE VIEW known AS SELECT "Id" FROM "Mixed Case"."Order" WHERE "Id" IN (SELECT id FROM orders);
+CREATE VIEW known_again AS SELECT * FROM known;
 `
 
 // canon is the request of the three canonical migrations.

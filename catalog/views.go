@@ -29,7 +29,7 @@ type ViewColumn struct {
 // view_cols_are_auto_updatable in rewrite/rewriteHandler.c): DELETE is possible
 // through every view that is so, the others where a column is, too.
 const viewsSQL = `
-SELECT n.nspname::text, c.relname::text, pg_get_viewdef(c.oid),
+SELECT n.nspname::text, c.relname::text, coalesce(pg_get_viewdef(c.oid), ''), -- it may be dropped meanwhile
   pg_relation_is_updatable(c.oid, false) & 16 <> 0
     AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
     AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid),

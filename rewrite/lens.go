@@ -129,6 +129,23 @@ func (p *Planner) focus() {
 	}
 }
 
+// elsewhere reports whether what is written through a view lands in a relation
+// that has nothing to do with any migration: the view only reads one that has.
+func (p *Planner) elsewhere(name catalog.Name, depth int) bool {
+	view := p.snapshot.Views[name]
+	if view == nil || !view.Updatable || depth > len(p.snapshot.Views) {
+		return false
+	}
+	from, _ := shows(view)
+	switch {
+	case from == nil:
+		return false
+	case p.relations[*from] == nil:
+		return true
+	}
+	return p.elsewhere(*from, depth+1)
+}
+
 // lens returns what a relative shows; nil where writes through it do something
 // else than writing the table, or where that cannot be told.
 func (p *Planner) lens(name catalog.Name, depth int) *lens {
