@@ -17,8 +17,16 @@ const goldenCatalog = "../rewrite/testdata/catalog.json"
 
 const canonRelations = pgtest.Schema + `
 CREATE VIEW order_view AS SELECT id, customer, items FROM orders;
+CREATE VIEW bought (what, nr, who, label) AS SELECT items, id, customer, upper(note) FROM orders WHERE total_cents > 0;
+CREATE VIEW bought_again AS SELECT nr AS number, what AS things, 'x' AS note FROM bought WHERE nr < 100;
+CREATE VIEW unkeyed AS SELECT customer, items, note FROM orders;
+CREATE VIEW order_counts AS SELECT customer, count(*) FROM orders GROUP BY customer;
+CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
+CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
 CREATE SCHEMA "Mixed Case";
 CREATE TABLE "Mixed Case"."Order" ("Id" int PRIMARY KEY, "Quoted ""name""" text);
+CREATE VIEW known AS SELECT "Id" FROM "Mixed Case"."Order" WHERE "Id" IN (SELECT id FROM orders);
+CREATE VIEW known_again AS SELECT * FROM known;
 `
 
 // canon is the request of the three canonical migrations.

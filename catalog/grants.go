@@ -11,9 +11,12 @@ import (
 )
 
 // grantsSQL: $1 old, $2 new (OIDs), $3 the columns of new that are written
-// beside the application's own (null: all).
+// beside the application's own (null: all), $4 the relations through which old
+// can be written by another name: views and partitions.
 //
-// A role counts when it can log in, is no superuser, and may write old. Where
+// A role counts when it can log in, is no superuser, and may write old or one of
+// $4; whose rows a sync has to see there. It works on old itself, with the role's
+// own rights, even where a view lends those of its owner. Where
 // new is another table the dual write inserts, updates and deletes there, and
 // draws from the sequences of its columns' defaults. Where it is the same
 // table the role's own privileges cover the rows; the added columns are what a
@@ -25,15 +28,17 @@ WITH rel AS (
   SELECT c.oid, c.relnamespace AS nsp, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 ), old AS (SELECT * FROM rel WHERE oid = $1), new AS (SELECT * FROM rel WHERE oid = $2
+), writes AS (
+  SELECT r.oid, r.rolname, t.oid AS through, t.name,
+    has_any_column_privilege(r.oid, t.oid, 'INSERT') AS inserts
+  FROM pg_roles r, rel t
+  WHERE t.oid = ANY($4::oid[] || $1::oid) AND r.rolcanlogin AND NOT r.rolsuper AND has_schema_privilege(r.oid, t.nsp, 'USAGE')
+    AND (has_table_privilege(r.oid, t.oid, 'DELETE') OR has_any_column_privilege(r.oid, t.oid, 'INSERT, UPDATE'))
 ), writer AS (
-  SELECT r.oid, r.rolname, format('%I', r.rolname) AS ident,
-    has_any_column_privilege(r.oid, old.oid, 'INSERT') AS inserts
-  FROM pg_roles r, old
-  WHERE r.rolcanlogin AND NOT r.rolsuper AND has_schema_privilege(r.oid, old.nsp, 'USAGE')
-    AND (has_table_privilege(r.oid, old.oid, 'DELETE') OR has_any_column_privilege(r.oid, old.oid, 'INSERT, UPDATE'))
+  SELECT oid, rolname, format('%I', rolname) AS ident, bool_or(inserts AND through = $1) AS inserts FROM writes GROUP BY oid, rolname
 ), col AS (
   SELECT a.attrelid, a.attname, a.attnum FROM pg_attribute a
-  WHERE a.attrelid IN ($1, $2) AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE a.attrelid = ANY(ARRAY[$1, $2]::oid[] || $4::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ), need AS (
   -- whole tables
   SELECT w.oid, p.n, p.name AS privilege, '' AS columns, t.name AS object
@@ -53,9 +58,20 @@ WITH rel AS (
     AND EXISTS (SELECT FROM col WHERE ($3::text[] IS NULL OR col.attname = ANY($3::name[]))
       AND NOT has_column_privilege(w.oid, new.oid, col.attnum, p.name))
   UNION ALL
+  -- what else the table is called
+  SELECT w.oid, 1, 'SELECT', '', w.name FROM writes w
+  WHERE w.through <> $1 AND NOT has_table_privilege(w.oid, w.through, 'SELECT')
+    AND EXISTS (SELECT FROM col WHERE col.attrelid = w.through AND NOT has_column_privilege(w.oid, w.through, col.attnum, 'SELECT'))
+  UNION ALL
+  SELECT w.oid, p.n, p.name, ' (' || string_agg(format('%I', col.attname), ', ' ORDER BY col.attnum) || ')', w.name
+  FROM writes w JOIN pg_class k ON k.oid = w.through AND k.relkind <> 'v' JOIN old ON old.oid = $2
+  JOIN col ON col.attrelid = w.through AND col.attname = ANY($3::name[]), (VALUES (2, 'INSERT'), (3, 'UPDATE')) p(n, name)
+  WHERE w.through <> $1 AND (p.name = 'UPDATE' OR w.inserts) AND NOT has_column_privilege(w.oid, w.through, col.attnum, p.name)
+  GROUP BY w.oid, p.n, p.name, w.name
+  UNION ALL
   SELECT w.oid, 1, 'USAGE', '', 'SCHEMA ' || format('%I', n.nspname)
-  FROM writer w, new, pg_namespace n
-  WHERE (n.oid = new.nsp OR n.nspname = 'pgjanus') AND NOT has_schema_privilege(w.oid, n.oid, 'USAGE')
+  FROM writer w, new, old, pg_namespace n
+  WHERE (n.oid IN (new.nsp, old.nsp) OR n.nspname = 'pgjanus') AND NOT has_schema_privilege(w.oid, n.oid, 'USAGE')
   UNION ALL
   SELECT w.oid, 1, 'SELECT', '', rel.name
   FROM writer w, rel
@@ -94,11 +110,15 @@ func (s *Snapshot) readGrants(ctx context.Context, tx pgx.Tx, pairs []GrantReque
 		if table == nil || created == 0 {
 			continue
 		}
+		others, err := s.otherNames(ctx, tx, table)
+		if err != nil {
+			return err
+		}
 		var columns []string
 		if len(p.Columns) > 0 {
 			columns = p.Columns
 		}
-		err = each(ctx, tx, "grants", grantsSQL, []any{old, created, columns}, func(row pgx.Rows) error {
+		err = each(ctx, tx, "grants", grantsSQL, []any{old, created, columns, others}, func(row pgx.Rows) error {
 			var m MissingGrant
 			err := row.Scan(&m.Role, &m.Grant)
 			table.Missing = appendNew(table.Missing, m)
@@ -110,6 +130,30 @@ func (s *Snapshot) readGrants(ctx context.Context, tx pgx.Tx, pairs []GrantReque
 		sortGrants(table.Missing)
 	}
 	return nil
+}
+
+// otherNames returns the views and partitions through which a table can be written.
+func (s *Snapshot) otherNames(ctx context.Context, tx pgx.Tx, table *Table) ([]uint32, error) {
+	var names []Name
+	for _, name := range table.Views {
+		if v := s.Views[name]; v != nil && v.Updatable {
+			names = append(names, name)
+		}
+	}
+	if table.Kind == 'p' {
+		names = append(names, table.Children...)
+	}
+	oids := make([]uint32, 0, len(names))
+	for _, name := range names {
+		oid, err := s.oid(ctx, tx, name)
+		if err != nil {
+			return nil, err
+		}
+		if oid != 0 {
+			oids = append(oids, oid)
+		}
+	}
+	return oids, nil
 }
 
 // oid returns 0 for a relation that does not exist.

@@ -120,3 +120,30 @@ func TestThereIsNothingToGrantOnATableThatIsNotThere(t *testing.T) {
 	run(t, conn, "GRANT ALL ON orders TO "+role)
 	expect(t, missing(t, conn, role, GrantRequest{Old: orderItems.Old, New: Name{"public", "nowhere"}}))
 }
+
+func TestAWriterOfAViewNeedsWhatTheSyncNeeds(t *testing.T) {
+	conn := database(t, pgtest.Schema, `
+		CREATE VIEW people AS SELECT id, is_active FROM users; CREATE VIEW active AS SELECT * FROM people WHERE is_active;
+		CREATE VIEW counted AS SELECT is_active, count(*) FROM users GROUP BY 1`)
+	role, reader := login(t, conn, "writer"), login(t, conn, "reader")
+	run(t, conn, "GRANT SELECT ON people, active TO "+reader+"; GRANT ALL ON counted TO "+reader)
+	expect(t, missing(t, conn, reader, userStatus))
+	run(t, conn, "GRANT UPDATE, INSERT ON active TO "+role)
+	grants := missing(t, conn, role, userStatus)
+	expect(t, grants, "GRANT SELECT ON public.active TO R", "GRANT SELECT, UPDATE (status) ON public.users TO R")
+	run(t, conn, strings.ReplaceAll(strings.Join(grants, ";"), "TO R", "TO "+role))
+	expect(t, missing(t, conn, role, userStatus))
+}
+
+func TestAWriterOfAPartitionNeedsWhatTheSyncNeeds(t *testing.T) {
+	conn := database(t, `
+		CREATE TABLE places (id int PRIMARY KEY, old int, new int) PARTITION BY HASH (id);
+		CREATE TABLE places_0 PARTITION OF places FOR VALUES WITH (MODULUS 1, REMAINDER 0)`)
+	pair := GrantRequest{Old: Name{"public", "places"}, New: Name{"public", "places"}, Columns: []string{"new"}}
+	role := login(t, conn, "writer")
+	run(t, conn, "GRANT INSERT (id, old) ON places_0 TO "+role)
+	grants := missing(t, conn, role, pair)
+	expect(t, grants, "GRANT SELECT, INSERT (new), UPDATE (new) ON public.places_0 TO R", "GRANT SELECT, UPDATE (new) ON public.places TO R")
+	run(t, conn, strings.ReplaceAll(strings.Join(grants, ";"), "TO R", "TO "+role))
+	expect(t, missing(t, conn, role, pair))
+}

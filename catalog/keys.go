@@ -47,7 +47,8 @@ SELECT c.conrelid, c.conname::text, (
     JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
   c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred
 FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
-WHERE c.conrelid = ANY($1::oid[]) AND c.contype = 'f'
+WHERE c.conrelid = ANY($1::oid[]) AND c.contype = 'f' AND NOT EXISTS ( -- those to partitions come with that to their root
+  SELECT FROM pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)
 ORDER BY c.conrelid, c.conname`
 
 func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {

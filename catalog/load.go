@@ -45,6 +45,7 @@ func Load(ctx context.Context, conn *pgx.Conn, req Request) (*Snapshot, error) {
 func look(ctx context.Context, conn *pgx.Conn, req Request) (*Snapshot, error) {
 	s := &Snapshot{
 		Tables:    map[Name]*Table{},
+		Views:     map[Name]*View{},
 		Namesakes: map[string][]string{},
 		Exprs:     map[string]Expr{},
 	}
@@ -92,6 +93,10 @@ func (s *Snapshot) read(ctx context.Context, tx pgx.Tx, req Request) error {
 		if err := step(ctx, tx, byOID); err != nil {
 			return err
 		}
+	}
+	s.gatherFromPartitions()
+	if err := s.readViews(ctx, tx); err != nil {
+		return err
 	}
 	if err := s.readNamesakes(ctx, tx, req.Tables); err != nil {
 		return err

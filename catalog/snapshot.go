@@ -6,7 +6,10 @@ type Snapshot struct {
 	Version  int    // server_version_num, such as 150014
 	// Lastval: pgjanus.lastval() is there, and sessions may depend on it.
 	Lastval bool `json:",omitempty"`
-	Tables  map[Name]*Table
+	// Tables has those requested, and the partitions of those that are partitioned.
+	Tables map[Name]*Table
+	// Views has the views in their Views.
+	Views map[Name]*View `json:",omitempty"`
 	// Namesakes has, for each unqualified name of a requested relation, of its
 	// dependent views and of its inheritance relatives, every schema (but
 	// temporary ones) that holds a relation of that name, sorted.
@@ -26,7 +29,7 @@ type Name struct {
 // String returns schema.name for messages; it is not quoted and not SQL.
 func (n Name) String() string { return n.Schema + "." + n.Name }
 
-// Table is one requested relation.
+// Table is one requested relation, or a partition of one.
 type Table struct {
 	OID         uint32
 	Name        Name

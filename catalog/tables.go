@@ -20,10 +20,16 @@ func (ts tablesByOID) oids() []uint32 {
 }
 
 const tablesSQL = `
+WITH named AS (
+  SELECT DISTINCT c.oid, c.relkind FROM unnest($1::name[], $2::name[]) AS w(s, r)
+  JOIN pg_namespace n ON n.nspname = w.s
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.r
+), wanted AS (
+  SELECT oid FROM named
+  UNION SELECT t.relid FROM named, LATERAL pg_partition_tree(named.oid) t WHERE named.relkind = 'p'
+)
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition
-FROM (SELECT DISTINCT s, r FROM unnest($1::name[], $2::name[]) AS w(s, r)) AS w
-JOIN pg_namespace n ON n.nspname = w.s
-JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.r
+FROM wanted JOIN pg_class c ON c.oid = wanted.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`
 
 func (s *Snapshot) readTables(ctx context.Context, tx pgx.Tx, names []Name) (tablesByOID, error) {

@@ -30,7 +30,11 @@ func (c *check) migration() *Migration {
 		c.fail(r.Old.Pos, "create it, or correct the name", "table %s does not exist in database %s", r.Old.Table, c.snap.Database)
 		return nil
 	}
-	c.plain(m.Old, r.Old.Pos)
+	if m.Old.Kind == 'p' && !m.Old.Partition {
+		c.partitioned(m.Old, r.Old.Pos)
+	} else {
+		c.plain(m.Old, r.Old.Pos)
+	}
 	c.old(m)
 	if m.New == nil {
 		if r.Active() {
@@ -54,10 +58,35 @@ func (c *check) migration() *Migration {
 // plain refuses relations for which a dual write would not see every row.
 func (c *check) plain(t *catalog.Table, pos rules.Pos) {
 	switch {
+	case t.Partition:
+		c.fail(pos, "name the partitioned table itself", "%s is a partition", t.Name)
 	case t.Kind != 'r':
 		c.fail(pos, "only plain tables can migrate in this release", "%s is %s", t.Name, relationKind(t.Kind))
-	case t.Partition || len(t.Parents) > 0 || len(t.Children) > 0:
-		c.fail(pos, "only plain tables can migrate in this release", "%s has inheritance parents or children", t.Name)
+	case len(t.Parents) > 0 || len(t.Children) > 0:
+		c.fail(pos, "only plain and partitioned tables can migrate", "%s has inheritance parents or children, and no key holds across them", t.Name)
+	default:
+		c.open(t, pos)
+	}
+}
+
+// partitioned refuses what plain refuses, of a partitioned table and its partitions.
+func (c *check) partitioned(t *catalog.Table, pos rules.Pos) {
+	c.open(t, pos)
+	for _, name := range t.Children {
+		switch part := c.snap.Tables[name]; {
+		case part == nil:
+			c.fail(pos, "try again", "partition %s of %s was made just now", name, t.Name)
+		case part.Kind == 'f':
+			c.fail(pos, "detach it first", "partition %s of %s is a foreign table", name, t.Name)
+		default:
+			c.open(part, pos)
+		}
+	}
+}
+
+// open refuses tables that show or write other rows than a statement says.
+func (c *check) open(t *catalog.Table, pos rules.Pos) {
+	switch {
 	case t.RowSecurity:
 		c.fail(pos, "disable it, or wait for a release that handles it", "row security is enabled on %s", t.Name)
 	case len(t.Rules) > 0:

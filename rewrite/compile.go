@@ -85,6 +85,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
+	p.focus()
 	names := make([]string, 0, len(p.byName))
 	for name := range p.byName {
 		names = append(names, name)
@@ -114,11 +115,18 @@ func (p *Planner) relate(m *Migration) {
 	}
 }
 
-// viaView is relation.via for a view.
-const viaView = "a view over"
+// Values of relation.via that more than messages depend on.
+const (
+	viaView      = "a view over"
+	viaPartition = "a partition of"
+)
 
 func (p *Planner) relatives(t *catalog.Table, base *relation) {
-	for via, names := range map[string][]catalog.Name{viaView: t.Views, "an inheritance child of": t.Children, "an inheritance parent of": t.Parents} {
+	child := "an inheritance child of"
+	if t.Kind == 'p' {
+		child = viaPartition
+	}
+	for via, names := range map[string][]catalog.Name{viaView: t.Views, child: t.Children, "an inheritance parent of": t.Parents} {
 		for _, name := range names {
 			rel := p.relation(name)
 			if len(rel.old)+len(rel.new) == 0 && rel != base {

@@ -21,8 +21,9 @@ type planning struct {
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
 	both    map[*Migration]bool      // those of kind rows of which it writes both tables
-	mixed   *Refusal                 // of a statement that needs two for one migration
+	mixed   *Refusal                 // of a statement that needs two for one migration, or one that cannot be told the keys
 	ctes    int
+	literal bool // a constant decides what becomes of it
 }
 
 // plan parses text, of which mention is known, and plans each of its statements.

@@ -146,6 +146,7 @@ func (f *forecast) judge(m string, text string, tokens []token, raw *pg_query.Ra
 		return v
 	}
 	least := f.strict.judge(m, text, tokens, raw)
+	v.literal = v.literal || least.literal
 	if v.outcome != least.outcome {
 		v.outcome, v.reason = Unknown, notYet+": "+least.reason
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Trigger is one of a migration's guard: a statement-level trigger on the old
-// table. With the same name it always does the same but for its function.
+// table or a partition of it. With the same name it always does the same but for its function.
 type Trigger struct {
 	Name     string // not quoted
 	Table    rules.Table
@@ -41,13 +41,19 @@ func (m *Migration) Triggers() []Trigger {
 	}
 	var all []Trigger
 	names := TriggerNames(m.Rule.Name)
+	tables := []rules.Table{m.Rule.Old.Table}
+	for _, name := range m.Old.Children { // a statement that names a partition fires its own triggers alone
+		tables = append(tables, rules.Table{Schema: name.Schema, Name: name.Name})
+	}
 	for i, event := range guardEvents {
 		name := names[i]
-		all = append(all, Trigger{
-			Name: name, Table: m.Rule.Old.Table, Function: f,
-			Create: fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION %s",
-				Ident(name), event, QName(m.Rule.Old.Table), f.Signature),
-		})
+		for _, table := range tables {
+			all = append(all, Trigger{
+				Name: name, Table: table, Function: f,
+				Create: fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION %s",
+					Ident(name), event, QName(table), f.Signature),
+			})
+		}
 	}
 	return all
 }
@@ -78,7 +84,7 @@ func (b *block) guardTrigger(s syncText) {
 func (r *relation) guarded() bool {
 	switch {
 	case r.base != nil:
-		return r.via == viaView && r.base.guarded()
+		return (r.via == viaView || r.via == viaPartition) && r.base.guarded()
 	case len(r.old) == 0 || len(r.new) > 0:
 		return false
 	}
@@ -111,7 +117,7 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 			columns = append(columns, target.Name)
 		}
 	})
-	for rel.base != nil {
+	for rel.base != nil && len(rel.old) == 0 {
 		rel = rel.base
 	}
 	for _, m := range rel.old {

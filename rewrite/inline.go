@@ -37,8 +37,21 @@ func (m *Migration) triggered(e event) bool {
 	return false
 }
 
+// inlines reports whether a statement can read and assign all that an UPDATE
+// needs to compute one shape from the other.
+func (m *Migration) inlines() bool {
+	seen := m.sees(m.Rule.Old.Columns...) && m.sees(m.Rule.New.Columns...)
+	for _, t := range append(m.up[:len(m.up):len(m.up)], m.down...) {
+		seen = seen && m.sees(t.cols...)
+	}
+	return seen && !m.reserved
+}
+
 // inlineUpdate edits SET so that it computes the new columns as well.
 func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
+	if !m.inlines() {
+		return false
+	}
 	row := rowName(n.Relation)
 	values := map[string]string{}
 	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
@@ -103,7 +116,7 @@ func (w *planning) setEnd(i int) int {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if len(rows) == 0 || len(n.Cols) == 0 {
+	if len(rows) == 0 || len(n.Cols) == 0 || m.reserved || !m.sees(m.UpColumns()...) {
 		return false
 	}
 	columns := targetNames(n.Cols)

@@ -15,7 +15,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	if len(rel.new) > 0 {
 		return w.insertNew(rel, n, to)
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, returning: n.ReturningList, at: int(n.Relation.Location)}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)
@@ -26,14 +26,18 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			continue
 		}
 		if m.Rule.Kind == rules.Rows {
-			if err := w.movesKey(m, conflict, n.Relation); err != nil {
+			s := setting{n.Relation, n.OnConflictClause.GetWhereClause(), m.proposed(n)}
+			moved := func(actions string) []string {
+				return both(w.moved(m, n.OnConflictClause.GetTargetList(), s, actions), conflict)
+			}
+			if err := w.movesKey(m, moved(toAllow), n.Relation); err != nil {
 				return nil, err
 			}
 			switch {
-			case w.both[m]:
+			case w.both[m.self()]:
 				w.settle(wr, m, rowName(n.Relation), checking)
 			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
-				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
+				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
 				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
@@ -107,12 +111,7 @@ func keeps(c *pg_query.OnConflictClause, t *pg_query.ResTarget) bool {
 		ref.Fields[0].GetString_().GetSval() != "excluded" || ref.Fields[1].GetString_().GetSval() != t.Name {
 		return false
 	}
-	for _, e := range c.GetInfer().GetIndexElems() {
-		if e.GetIndexElem().GetName() == t.Name {
-			return true
-		}
-	}
-	return false
+	return infers(c, t.Name)
 }
 
 // conflictsElsewhere reports whether an INSERT that computes the new columns
@@ -157,10 +156,17 @@ func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.Ra
 // movesKey refuses a change of the key where the database does not carry it
 // over to the new rows itself.
 func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVar) error {
-	if m.keyCascades() {
+	if m.keyCascades() && w.cascadesIn(m) {
 		return nil
 	}
 	for _, k := range m.Rule.Old.Key {
+		if has(columns, k) && m.keyCascades() {
+			return &Refusal{
+				Migration: m.Rule.Name, Offset: int(rv.Location),
+				Reason: fmt.Sprintf("the statement assigns the key column %s, and before Postgres 15 a row that moves to another partition takes its new rows away", k),
+				Hint:   "leave it out where it does not change",
+			}
+		}
 		if has(columns, k) {
 			return &Refusal{
 				Migration: m.Rule.Name,
@@ -171,6 +177,24 @@ func (w *planning) movesKey(m *Migration, columns []string, rv *pg_query.RangeVa
 		}
 	}
 	return nil
+}
+
+// cascadesIn reports whether ON UPDATE CASCADE is what happens when a key
+// changes. Before Postgres 15 a row that moves to another partition is deleted
+// and inserted again, and that is ON DELETE CASCADE.
+func (w *planning) cascadesIn(m *Migration) bool {
+	return m.Old.Kind != 'p' || w.snapshot.Version >= 150000
+}
+
+// both returns what is in both lists.
+func both(a, b []string) []string {
+	var all []string
+	for _, s := range a {
+		if has(b, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // reads reports whether the new shape depends on one of the columns.

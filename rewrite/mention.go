@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"sort"
+	"strings"
+
 	"github.com/pgjanus/pgjanus/catalog"
 )
 
@@ -43,8 +46,15 @@ func newMentions(names []string) mentions {
 		{"execute", MentionsExecute},
 		{"prepare", MentionsPrepare},
 	}}
-	for _, n := range names {
-		m.words = append(m.words, word{lowerASCII(n), MentionsRelation})
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = lowerASCII(n)
+	}
+	sort.Strings(all)
+	for _, n := range all { // where one begins with another, as partitions often do, that one is enough
+		if last := m.words[len(m.words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
+			m.words = append(m.words, word{n, MentionsRelation})
+		}
 	}
 	for _, w := range m.words {
 		m.first[w.text[0]] = true
@@ -117,9 +127,11 @@ type relation struct {
 	// table (kind rows), this is.
 	old, new []*Migration
 	// via says that it is not the table itself but a "view over" or "inheritance
-	// relative of" one; then base is that table.
-	via  string
-	base *relation
+	// relative of" one; then base is that table. Where it is a lens, shown is what
+	// it shows, and old has the migrations as they are seen through it.
+	via   string
+	base  *relation
+	shown *catalog.Table
 	// hides are the migrations, off or not, whose new columns in it are kept out of sight.
 	hides []*Migration
 }
@@ -145,7 +157,10 @@ func (r *relation) migration() string {
 }
 
 func (r *relation) table() *catalog.Table {
-	if len(r.old) > 0 {
+	switch {
+	case r.shown != nil:
+		return r.shown
+	case len(r.old) > 0:
 		return r.old[0].Old
 	}
 	if len(r.new) > 0 {

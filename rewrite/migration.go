@@ -20,6 +20,9 @@ type Migration struct {
 	down  []template // parallel to Rule.Old.Columns; empty template where none
 	// downColumns are the columns of the new table that down reads, kind rows.
 	downColumns []string
+
+	itself   *Migration // set where this is how a lens shows it
+	reserved bool       // as in lens
 }
 
 // KeyColumn is one column of the old table's primary key.

@@ -23,7 +23,7 @@ func (w *planning) bothShapes(stmt *pg_query.Node) map[*Migration]bool {
 			return
 		}
 		for _, m := range rel.old {
-			old[m] = m.Rule.Kind == rules.Rows
+			old[m.self()] = m.Rule.Kind == rules.Rows
 		}
 		for _, m := range rel.new {
 			new[m] = true

@@ -29,7 +29,7 @@ func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
 			return err
 		}
 	}
-	if len(n.Attlist) == 0 && rel.base == nil && len(rel.visible()) < rel.written() {
+	if len(n.Attlist) == 0 && rel.via != viaView && len(rel.visible()) < rel.written() {
 		w.edits.insert(w.tokens[w.afterName(n.Relation)-1].end, " ("+list(rel.visible(), func(_ int, c string) string { return Ident(c) })+")")
 		w.concern(rel.old[0])
 	}

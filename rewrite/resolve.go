@@ -61,10 +61,11 @@ func (w *planning) target(rv *pg_query.RangeVar) (*relation, error) {
 		return &Refusal{Migration: rel.migration(), Reason: reason, Hint: hint, Offset: int(rv.Location)}
 	}
 	switch {
-	case rel.base != nil && rel.guarded():
-		return nil, nil //nolint:nilnil // the trigger on the table itself does it
+	case rel.base != nil && len(rel.old) > 0:
+	case rel.base != nil && (rel.guarded() || w.elsewhere(rel.name, 0)):
+		return nil, nil //nolint:nilnil // the trigger on the table itself does it, or nothing has to be done
 	case rel.base != nil:
-		return nil, refuse(fmt.Sprintf("%s is %s %s, and writes through it are not handled yet", rel.name, rel.via, rel.base.name),
+		return nil, refuse(fmt.Sprintf("%s is %s %s that Postgres does not write through in a way that can be told", rel.name, rel.via, rel.base.name),
 			fmt.Sprintf("write to %s itself", rel.base.name))
 	}
 	return rel, nil

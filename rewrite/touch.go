@@ -40,6 +40,7 @@ type verdict struct {
 	outcome, reason string
 	hit             bool // the planner says that it concerns the migration
 	general         bool // refused, and the planner does not say for which
+	literal         bool // a constant decides
 }
 
 // Touches lists what the statements of a planned text are to the migrations
@@ -60,21 +61,23 @@ func (p *Planner) Touches(plan *Plan) []Touch {
 	if touches, ok := p.memorised(memo); ok {
 		return touches
 	}
-	touches := p.touches(text, tokens)
-	p.memorise(memo, touches)
+	touches, literal := p.touches(text, tokens)
+	if !literal {
+		p.memorise(memo, touches)
+	}
 	return touches
 }
 
-func (p *Planner) touches(text string, tokens []token) []Touch {
+// touches also reports whether other constants could make another outcome.
+func (p *Planner) touches(text string, tokens []token) (touches []Touch, literal bool) {
 	tree, err := pg_query.Parse(text)
 	if err != nil {
 		masked := normaliser{text: text, tokens: tokens, known: p.knows}
 		return p.everyMention(text, Touch{
 			Kind: "unparsed", Outcome: Refuse.String(), Reason: "the text does not parse in the grammar of Postgres 16",
 			Text: masked.statement(0, len(tokens)),
-		})
+		}), false
 	}
-	var touches []Touch
 	clean := normaliser{text: text, tokens: tokens}
 	for _, raw := range tree.Stmts {
 		w := planning{Planner: p, text: text, tokens: tokens}
@@ -88,7 +91,9 @@ func (p *Planner) touches(text string, tokens []token) []Touch {
 			if !isNamed && !mentioned(m, text[tokens[from].start:tokens[to-1].end]) {
 				continue
 			}
-			if v := p.verdict(m, text, tokens, raw); isNamed || v.hit || v.general {
+			v := p.verdict(m, text, tokens, raw)
+			literal = literal || v.literal
+			if isNamed || v.hit || v.general {
 				touches = append(touches, Touch{
 					Migration: m.Rule.Name, Kind: kindOf(raw.Stmt), Outcome: v.outcome, Reason: v.reason,
 					Text: clean.statement(from, to), Forecast: !m.Rule.Active(),
@@ -96,7 +101,7 @@ func (p *Planner) touches(text string, tokens []token) []Touch {
 			}
 		}
 	}
-	return touches
+	return touches, literal
 }
 
 func (p *Planner) verdict(m *Migration, text string, tokens []token, raw *pg_query.RawStmt) verdict {
@@ -112,13 +117,13 @@ func (p *Planner) judge(m string, text string, tokens []token, raw *pg_query.Raw
 	err := w.statement(raw)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		return verdict{outcome: Refuse.String(), reason: refusal.Reason, hit: refusal.Migration == m, general: refusal.Migration == ""}
+		return verdict{outcome: Refuse.String(), reason: refusal.Reason, hit: refusal.Migration == m, general: refusal.Migration == "", literal: w.literal}
 	}
 	st := &w.plan.Statements[0]
 	if has(st.Migrations, m) {
-		return verdict{outcome: st.Outcome.String(), hit: true}
+		return verdict{outcome: st.Outcome.String(), hit: true, literal: w.literal}
 	}
-	return verdict{outcome: Pass.String()}
+	return verdict{outcome: Pass.String(), literal: w.literal}
 }
 
 // everyMention returns t for each migration that text may be about.

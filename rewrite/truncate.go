@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"fmt"
+
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 	"github.com/pgjanus/pgjanus/rules"
 )
@@ -32,7 +34,14 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 			return err
 		}
 		for _, m := range rel.old {
-			if m.Rule.Kind != rules.Rows || named[m.Rule.New.Table.String()] {
+			if rel.via == viaPartition && m.Rule.Kind == rules.Rows {
+				return &Refusal{
+					Migration: m.Rule.Name, Offset: int(rv.Location),
+					Reason: fmt.Sprintf("%s is a partition, and the new rows of its rows alone cannot be truncated", rel.name),
+					Hint:   fmt.Sprintf("DELETE FROM %s, or truncate %s", rel.name, m.Old.Name),
+				}
+			}
+			if rel.via == viaView || m.Rule.Kind != rules.Rows || named[m.Rule.New.Table.String()] {
 				continue
 			}
 			named[m.Rule.New.Table.String()] = true

@@ -13,7 +13,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 	if len(rel.new) > 0 {
 		return w.updateNew(rel, n, from, to)
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, returning: n.ReturningList, at: int(n.Relation.Location)}
 	assigned := targetNames(n.TargetList)
 	for _, m := range rel.old {
 		if _, new := m.written(assigned); new {
@@ -22,10 +22,13 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 			}
 			continue
 		}
+		var moved []string
 		if m.Rule.Kind == rules.Rows {
-			if err := w.movesKey(m, assigned, n.Relation); err != nil {
+			s := setting{relation: n.Relation, where: n.WhereClause}
+			if err := w.movesKey(m, w.moved(m, n.TargetList, s, toAllow), n.Relation); err != nil {
 				return nil, err
 			}
+			moved = w.moved(m, n.TargetList, s, toSyncEarly)
 		}
 		switch {
 		case !m.reads(assigned) && !m.triggered(onUpdate):
@@ -35,9 +38,9 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 			if m.triggered(onUpdate) {
 				w.sync(wr, m, rowName(n.Relation))
 			}
-		case w.both[m]:
+		case w.both[m.self()]:
 			w.settle(wr, m, rowName(n.Relation), checking)
-		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, assigned):
+		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, moved):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))
@@ -51,16 +54,16 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 
 // settlesLater reports whether RETURNING may not yet tell what the old and the
 // new rows will be: a trigger of the user may write the row again behind it, and
-// ON UPDATE CASCADE gives new rows another key behind it, be the key assigned or
-// changed by a trigger.
-func (m *Migration) settlesLater(e event, assigned []string) bool {
+// ON UPDATE CASCADE gives new rows another key behind it, be the key moved by
+// the statement or by a trigger.
+func (m *Migration) settlesLater(e event, moved []string) bool {
 	for _, t := range m.Old.Triggers {
 		if (e == onInsert && t.Insert || e == onUpdate && t.Update) && (!t.Before || m.keyCascades()) {
 			return true
 		}
 	}
 	for _, k := range m.Key {
-		if has(assigned, k.Name) {
+		if has(moved, k.Name) {
 			return true
 		}
 	}

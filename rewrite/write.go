@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"fmt"
 	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
@@ -11,6 +12,7 @@ type write struct {
 	rel       *relation
 	returning []*pg_query.Node // the application's own list
 	record    string           // what has to be appended to it, or ""
+	at        int              // where the relation is named
 }
 
 // clause is the text that goes behind the write's last token.
@@ -30,24 +32,38 @@ func (w *planning) sync(wr *write, m *Migration, row string) {
 // settle notes that a sync of that direction runs behind the statement. All the
 // keys that a statement records for m go to one sync.
 func (w *planning) settle(wr *write, m *Migration, row string, to direction) {
+	if !m.sees(m.ofKey()...) {
+		if to != forward || !wr.rel.guarded() {
+			w.mixed = &Refusal{
+				Migration: m.Rule.Name, Offset: wr.at,
+				Reason: fmt.Sprintf("%s does not show the key of %s, so what the statement writes cannot be told", wr.rel.name, m.Old.Name),
+				Hint:   fmt.Sprintf("write to %s itself, let the view show %s, or set guard: sync for the migration", m.Old.Name, quoted(m.self().ofKey())),
+			}
+		}
+		return
+	}
 	wr.add(m.Record(row))
 	w.follow(m, to)
 }
 
 // follow is settle for keys that are recorded already.
 func (w *planning) follow(m *Migration, to direction) {
-	if was := w.touched[m]; was != 0 && was != to {
+	if was := w.touched[m.self()]; was != 0 && was != to {
 		w.mixed = &Refusal{
 			Migration: m.Rule.Name, Offset: -1,
 			Reason: "one statement writes the old shape in one place and the new shape in another", Hint: "write them in two statements",
 		}
 	}
-	w.touched[m] = to
+	w.touched[m.self()] = to
 	w.concern(m)
 }
 
 // call notes that f brings the new shape of each row up to date for m.
 func (w *planning) call(wr *write, m *Migration, f *Function, row string) {
+	if !m.sees(m.rowArguments()...) {
+		w.sync(wr, m, row)
+		return
+	}
 	wr.add(m.call(f, row))
 	w.concern(m)
 }

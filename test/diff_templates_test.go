@@ -98,6 +98,8 @@ type template struct {
 	simple bool                // several statements, or one that only a Query may have
 	make   func(b *draft)
 	copy   func(b *draft) string // data for COPY FROM
+	// tableOnly: through a view or a partition it is something else.
+	tableOnly bool
 }
 
 func guardedOnly(w *world) bool { return w.guarded }
@@ -172,6 +174,16 @@ var templates = []template{
 	}, make: func(b *draft) {
 		b.sql("UPDATE ", b.w.table, " SET k = ").arg(intValue(b.k())).sql(" WHERE ").where("", b.k())
 		b.returning("")
+	}},
+	{name: "update of the whole row", writes: true, make: func(b *draft) {
+		k := b.k()
+		b.sql("UPDATE ", b.w.table, " SET g = ", fmt.Sprint(group(k)), ", k = ", fmt.Sprint(k), ", ", b.w.value, " = ").value().
+			sql(fmt.Sprintf(" WHERE k = %d AND g = %d", k, group(k))).returning("")
+	}},
+	{name: "upsert of the whole row", writes: true, make: func(b *draft) {
+		k := b.k()
+		b.insert().sql(fmt.Sprintf("VALUES (%d, %d, 1, ", group(k), k)).value().sql(")").conflict().
+			sql("DO UPDATE SET ", b.w.value, " = excluded.", b.w.value, ", ", strings.Join(b.w.key, " = excluded."+b.w.key[0]+", "), " = excluded.", b.w.key[len(b.w.key)-1]).returning("")
 	}},
 	{name: "update of what is there", writes: true, make: func(b *draft) {
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ", b.w.value, " WHERE ").mine("").returning("")
@@ -252,7 +264,7 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql("; SELECT 1; ").insert().sql("VALUES ").row().sql(pick(b.r, "", ";", " ON CONFLICT DO NOTHING; DELETE FROM "+b.w.table+" WHERE k = "+fmt.Sprint(b.k())))
 	}},
-	{name: "merge", writes: true, only: guardedOnly, make: func(b *draft) {
+	{name: "merge", tableOnly: true, writes: true, only: guardedOnly, make: func(b *draft) {
 		b.sql("MERGE INTO ", b.w.table, " t USING (VALUES (").arg(intValue(b.k())).sql("::int), (", fmt.Sprint(b.lo), ")) AS v (k) ON v.k = t.k WHEN MATCHED AND t.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET ", b.w.value, " = ").changed("t.").
 			sql(" WHEN NOT MATCHED THEN INSERT (k, ", b.w.value, ") VALUES (v.k, ").value().sql(")")
 	}},
@@ -281,7 +293,7 @@ var templates = []template{
 		}
 	}},
 	{name: "deallocate all", simple: true, make: func(b *draft) { b.sql(pick(b.r, "DEALLOCATE ALL", "DISCARD ALL")) }},
-	{name: "copy in", writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
+	{name: "copy in", tableOnly: true, writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
 		b.sql("COPY ", b.w.table, pick(b.r, " (g, k, n, s, "+b.w.value+")", ""), " FROM STDIN")
 	}, copy: func(b *draft) string {
 		v := b.w.kind.random(b.r)

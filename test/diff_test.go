@@ -240,11 +240,17 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 			break
 		}
 	}
-	if tp.name == "merge" && planner.Snapshot().Version < 150000 {
+	movesRows := tp.name == "update of the key" && len(w.others) > 1 && strings.Contains(w.expand, "children") // to another partition
+	if (tp.name == "merge" || movesRows) && planner.Snapshot().Version < 150000 {
 		return oneStep(w, planner, r, lo, mode)
 	}
 	if tp.simple {
 		mode = "simple"
+	}
+	if len(w.others) > 0 && !tp.tableOnly && r.Intn(3) == 0 {
+		other := *w
+		other.table = pick(r, w.others...)
+		w = &other
 	}
 	b := &draft{w: w, r: r, lo: lo, params: mode != "simple"}
 	if r.Intn(4) == 0 {

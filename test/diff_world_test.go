@@ -19,6 +19,7 @@ type world struct {
 	rules   string
 	guarded bool
 	visible []string // old columns, as statements write them
+	others  []string // what else the table's rows can be written through: a view, partitions
 }
 
 // valueKind is the type of the column that migrates.
@@ -152,9 +153,17 @@ func newWorld(r *rand.Rand) *world {
 	}
 	trigger := pick(r, "none", "none", "none", "before", "before that changes the value", "before that cancels", "after")
 	w.old = fmt.Sprintf(`CREATE SCHEMA IF NOT EXISTS app;
-CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CHECK (n < 900), s text, %s %s%s, PRIMARY KEY (%s));
-CREATE UNIQUE INDEX ON %[1]s.%[2]s (s) WHERE n = 8;
-`, schema, quoted, w.value, w.kind.sqlType, extra, strings.Join(w.key, ", "))
+CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT few CHECK (n < 900), s text, %s %s%s, PRIMARY KEY (%s))`,
+		schema, quoted, w.value, w.kind.sqlType, extra, strings.Join(w.key, ", "))
+	partitioned := r.Intn(3) == 0
+	if partitioned {
+		w.old += partitions(r, w, schema, quoted, extra)
+	} else {
+		w.old += fmt.Sprintf(";\nCREATE UNIQUE INDEX ON %s.%s (s) WHERE n = 8;\n", schema, quoted)
+	}
+	w.others = append(w.others, schema+".seen")
+	w.old += fmt.Sprintf("CREATE VIEW %s.seen AS SELECT %s FROM %[1]s.%[3]s WHERE n IS DISTINCT FROM 7%s;\n",
+		schema, strings.Join(w.visible, ", "), quoted, pick(r, "", "", " WITH CHECK OPTION"))
 	if t := userTriggers[trigger]; t != "" {
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}
@@ -202,8 +211,25 @@ CREATE UNIQUE INDEX ON %[1]s.%[2]s (s) WHERE n = 8;
 			w.rules += fmt.Sprintf("    down: {%s: %q}\n", w.value, down)
 		}
 	}
-	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %v", shape, w.table, keys, trigger, w.guarded)
+	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %v, partitioned %v", shape, w.table, keys, trigger, w.guarded, partitioned)
 	return w
+}
+
+// partitions makes the table that has just been written partitioned. One of the
+// partitions has its columns in another order.
+func partitions(r *rand.Rand, w *world, schema, quoted, extra string) string {
+	column := w.key[r.Intn(len(w.key))]
+	text := fmt.Sprintf(" PARTITION BY HASH (%s);\n", column)
+	bounds := []string{"FOR VALUES WITH (MODULUS 2, REMAINDER 0)", "FOR VALUES WITH (MODULUS 2, REMAINDER 1)"}
+	if column == "k" && r.Intn(2) == 0 {
+		text = " PARTITION BY RANGE (k);\n"
+		bounds = []string{"FOR VALUES FROM (MINVALUE) TO (1006)", "DEFAULT"}
+	}
+	w.others = []string{schema + ".part_0", schema + ".part_1"}
+	return text + fmt.Sprintf(`CREATE TABLE %[1]s.part_0 PARTITION OF %[1]s.%[2]s %[3]s;
+CREATE TABLE %[1]s.part_1 (s text%[4]s, %[5]s %[6]s, n int CONSTRAINT few CHECK (n < 900), k int NOT NULL, g int NOT NULL DEFAULT 1);
+ALTER TABLE %[1]s.%[2]s ATTACH PARTITION %[1]s.part_1 %[7]s;
+`, schema, quoted, bounds[0], extra, w.value, w.kind.sqlType, bounds[1])
 }
 
 // where is a condition that holds for one key.

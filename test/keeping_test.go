@@ -1,0 +1,59 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+)
+
+const ordersQuery = "SELECT id, customer, total_cents, items, note FROM orders ORDER BY id"
+
+// Whole rows are saved with their key.
+func TestAnAssignmentThatKeepsTheKey(t *testing.T) {
+	p := newPair(t, 6)
+	texts := []string{
+		`UPDATE orders SET id = 3, customer = 'c', items = '[{"sku":"a"}]', note = NULL WHERE id = 3`,
+		`UPDATE orders AS o SET id = o.id, items = '[{"sku":"b"},{"sku":"c"}]' WHERE o.id IN (1, 2) RETURNING id`,
+		`UPDATE orders o SET id = v.id, items = v.items FROM (VALUES (1, '[]'::jsonb), (5, '[{"qty":1}]')) AS v (id, items) WHERE o.id = v.id RETURNING o.id, v.id`,
+		`UPDATE orders SET note = 'x', id = '4' WHERE '4' = id`,
+		`INSERT INTO orders (id, items) VALUES (2, '[{"sku":"u"}]') ON CONFLICT (id) DO UPDATE SET id = 2, items = excluded.items RETURNING id, items`,
+		`INSERT INTO orders (id, items) VALUES (102, '[{"sku":"u"}]') ON CONFLICT (id) DO UPDATE SET id = 102, items = excluded.items RETURNING id, items`,
+		`INSERT INTO orders (id, items) VALUES (3, '[{"sku":"v"}]') ON CONFLICT (id) DO UPDATE SET id = orders.id, items = excluded.items`,
+		`WITH w AS (UPDATE orders SET id = 6, items = '[]' WHERE id = 6 RETURNING id) SELECT * FROM w`,
+	}
+	if n := p.alike(t, ordersQuery, texts...); n != len(texts) {
+		t.Errorf("%d of %d are rewritten", n, len(texts))
+	}
+}
+
+// A value that = takes for the key may be another one when it is assigned. Then
+// the foreign key sees to it that nothing is left behind.
+func TestAnAssignmentThatMovesTheKeyAllTheSame(t *testing.T) {
+	const odd = 9007199254740993 // as a double precision it is one less
+	g := newGate(t, 0)
+	g.phase("dualwrite")
+	conn := pgtest.Connect(t, g.dsn)
+	ctx := context.Background()
+	move := func() error {
+		_, err := conn.Exec(ctx, `UPDATE orders SET id = 9007199254740993::float8 WHERE id = 9007199254740993::float8`)
+		return err
+	}
+	do(t, conn, `INSERT INTO orders (id, items) VALUES (9007199254740993, '[{"sku":"a"}]')`)
+	var e *pgconn.PgError
+	if err := move(); !errors.As(err, &e) || e.Code != "23503" {
+		t.Errorf("with new rows the move gave %v, want 23503", err)
+	}
+	pgtest.Agree(t, g.direct)
+	do(t, conn, `UPDATE orders SET items = '[]'`)
+	if err := move(); err != nil {
+		t.Error(err)
+	}
+	if id := pgtest.Value[int64](t, g.direct, "SELECT id FROM orders"); id != odd-1 {
+		t.Errorf("the key is %d", id)
+	}
+	pgtest.Agree(t, g.direct)
+}
