@@ -52,13 +52,13 @@ func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
 	if _, err := tx.Exec(ctx, recordPhase, m.Name, m.Phase.String(), m.Definition()); err != nil {
 		return err
 	}
-	sequence := rewrite.FillSequence(m.Name)
-	var exists bool
-	if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, sequence).Scan(&exists); err != nil {
-		return err
+	if m.Guard.Watches() {
+		if _, err := ensureSequence(ctx, tx, rewrite.SeenSequence(m.Name), ""); err != nil {
+			return err
+		}
 	}
-	if !exists {
-		_, err := tx.Exec(ctx, fmt.Sprintf("CREATE SEQUENCE %s MINVALUE 0 START 0; GRANT SELECT ON SEQUENCE %[1]s TO PUBLIC", sequence))
+	fill := rewrite.FillSequence(m.Name)
+	if made, err := ensureSequence(ctx, tx, fill, "; GRANT SELECT ON SEQUENCE "+fill+" TO PUBLIC"); err != nil || made {
 		return err
 	}
 	// A backfill that was killed leaves a batch announced, which holds up
@@ -68,6 +68,16 @@ func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
 		return err
 	}
 	return settle(ctx, tx, m.Name)
+}
+
+// ensureSequence makes a sequence, beginning at 0, where it is missing.
+func ensureSequence(ctx context.Context, tx pgx.Tx, name, grant string) (made bool, err error) {
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, name).Scan(&exists); err != nil || exists {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, "CREATE SEQUENCE "+name+" MINVALUE 0 START 0"+grant)
+	return true, err
 }
 
 // RecordedPhases returns the phase that was last recorded for each migration:

@@ -23,7 +23,8 @@ type Trigger struct {
 // shape with them.
 var guardEvents = []string{"INSERT", "UPDATE"}
 
-// TriggerNames lists the names that the triggers of a migration's guard have.
+// TriggerNames lists the names that the triggers of a migration's guard have
+// where it syncs, so that statements may rely on them.
 func TriggerNames(migration string) []string {
 	all := make([]string, len(guardEvents))
 	for i, event := range guardEvents {
@@ -37,7 +38,7 @@ func TriggerNames(migration string) []string {
 func (m *Migration) Triggers() []Trigger {
 	f := m.syncs.guard
 	if f == nil {
-		return nil
+		return m.watches()
 	}
 	var all []Trigger
 	names := TriggerNames(m.Rule.Name)

@@ -171,6 +171,14 @@ func TestGuardsComeAndGoWithTheRules(t *testing.T) {
 		{guarded(), 6},
 		{strings.Replace(guarded(), "'disabled'", "'paused'", 1), 6},
 		{pgtest.CanonRules("dualwrite"), 6},
+		{watched("reject"), 16}, // six of them only see to it that those of the other ten have nothing to see
+		{guarded(), 6},
+		{pgtest.CanonRules("off"), 0},
+		{watched("log"), 10},
+		{watched("reject"), 10},
+		{pgtest.CanonRules("dualwrite"), 0},
+		{watched("reject"), 10},
+		{guarded(), 6},
 		{pgtest.CanonRules("off"), 0},
 		{strings.ReplaceAll(guarded(), "phase: dualwrite", "phase: off"), 0},
 	} {
