@@ -32,6 +32,7 @@ type block struct {
 	trigger bool // it is a trigger function
 	definer bool // it works with the rights of the role of control, whoever has fired it
 	lastval bool // it keeps what lastval() was
+	soils   bool // it returns whether a key has become dirty
 	declare strings.Builder
 	code    strings.Builder
 	probes  []string
@@ -122,9 +123,12 @@ func (b *block) done() {
 	if b.lastval {
 		b.leaveMark()
 	}
-	if b.trigger {
+	switch {
+	case b.trigger:
 		b.line("RETURN NULL;")
-	} else {
+	case b.soils:
+		b.line("RETURN %s.soiled;", label)
+	default:
 		b.line("RETURN false;")
 	}
 }

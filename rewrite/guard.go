@@ -68,12 +68,10 @@ func (b *block) guardTrigger(s syncText) {
 	b.done()
 	b.line("END IF;")
 	if s.Rule.Kind == rules.Columns {
-		b.columns(s)
+		b.forward(s, func() { b.columns(s) })
 		return
 	}
-	b.drawing(s)
-	b.guard(s)
-	b.statement(s, "", syncText.rowsPaired)
+	b.rowsOfKeys(s)
 }
 
 // guarded reports whether whatever is written to the relation is synced by

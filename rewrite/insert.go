@@ -27,7 +27,8 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 				return nil, err
 			}
 			switch {
-			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
+			case m.tolerant(),
+				w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, conflict):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
@@ -37,7 +38,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			}
 			continue
 		}
-		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
+		if !m.tolerant() && !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			if !m.triggered(onInsert) {
 				continue

@@ -87,6 +87,9 @@ func (m *Migration) buildSyncs() (err error) {
 		return err
 	}
 	m.syncs.byKeys = build("keys", false, (*block).rowsByKeys)
+	if m.tolerant() {
+		return err // by keys one subtransaction is enough for a statement
+	}
 	m.syncs.byRow = build("row", true, (*block).rowsByRow)
 	m.syncs.fresh = build("fresh", true, (*block).rowsFresh)
 	return err

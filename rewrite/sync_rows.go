@@ -11,9 +11,16 @@ import (
 // rowsByKeys makes the new rows of the keys in the settings what up yields.
 func (b *block) rowsByKeys(s syncText) {
 	b.takeKeys(s)
+	b.rowsOfKeys(s)
+}
+
+// rowsOfKeys makes the new rows of the keys in k0.. what up yields.
+func (b *block) rowsOfKeys(s syncText) {
 	b.drawing(s)
-	b.guard(s)
-	b.statement(s, "", syncText.rowsPaired)
+	b.forward(s, func() {
+		b.guard(s)
+		b.statement(s, "", syncText.rowsPaired)
+	})
 }
 
 // rowsByRow is rowsByKeys for one old row, which is in the arguments. Where no

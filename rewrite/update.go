@@ -27,12 +27,12 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 		switch {
 		case !m.reads(assigned) && !m.triggered(onUpdate):
 			// the new shape does not depend on anything that changes
-		case m.Rule.Kind == rules.Columns && m.reads(assigned) && w.inlineUpdate(m, n):
+		case m.Rule.Kind == rules.Columns && !m.tolerant() && m.reads(assigned) && w.inlineUpdate(m, n):
 			w.concern(m)
 			if m.triggered(onUpdate) {
 				w.sync(wr, m, rowName(n.Relation))
 			}
-		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, assigned):
+		case m.Rule.Kind == rules.Rows && !m.tolerant() && !m.settlesLater(onUpdate, assigned):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))

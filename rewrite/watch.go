@@ -90,7 +90,7 @@ func (b *block) watchOld(s syncText) {
 	if s.Rule.Kind == rules.Rows {
 		b.fixedSnapshot(s, syncText.deletedMeanwhile, "")
 	}
-	b.statement(s, label+".found, "+label+".key", syncText.disagreeing)
+	b.compare(s, label+".found, "+label+".key", "pg_catalog.cardinality("+label+".k0)", syncText.disagreeing)
 	b.alarmed(s, s.Rule.Old.Table)
 	if s.Rule.Kind == rules.Rows {
 		b.fixedSnapshot(s, syncText.stale, "TG_OP = 'UPDATE'")
@@ -101,7 +101,7 @@ func (b *block) watchOld(s syncText) {
 func (b *block) watchNew(s syncText) {
 	b.watching(s)
 	b.when("TG_OP = 'TRUNCATE'")
-	b.statement(s, label+".found", func(s syncText) string {
+	b.compare(s, label+".found", "1", func(s syncText) string {
 		return fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s old WHERE EXISTS (%s) LIMIT 1) one", QName(s.Rule.Old.Table), s.UpSQL(0, "old"))
 	})
 	b.alarmed(s, s.Rule.New.Table)
@@ -156,7 +156,7 @@ func (b *block) watchNew(s syncText) {
 	b.line("\tIF %s.k0 IS NULL THEN", label)
 	b.done()
 	b.line("\tEND IF;")
-	b.statement(s, label+".found, "+label+".key", syncText.disagreeing)
+	b.compare(s, label+".found, "+label+".key", "pg_catalog.cardinality("+label+".k0)", syncText.disagreeing)
 	b.line("END IF;")
 	b.alarmed(s, s.Rule.New.Table)
 }
@@ -198,6 +198,23 @@ func (b *block) unlessSyncing(s syncText) {
 		label, Literal(label+`."`+functionPrefix(s.Rule.Name))))
 	b.done()
 	b.line("END IF;")
+}
+
+// compare is a statement that evaluates up. What up fails for has no new shape: a
+// watch that only logs says so, and does not fail. all is how many keys there are.
+func (b *block) compare(s syncText, into, all string, text func(s syncText) string) {
+	if s.Rule.Guard != rules.LogGuard {
+		b.statement(s, into, text)
+		return
+	}
+	b.line("BEGIN")
+	b.statement(s, into, text)
+	b.line("EXCEPTION WHEN OTHERS THEN")
+	b.when(grave)
+	b.line("\tRAISE;")
+	b.line("END IF;")
+	b.line("%s.found := %s;", label, all)
+	b.line("END;")
 }
 
 // fixedSnapshot deals with what cannot be told under a snapshot that does not
@@ -255,6 +272,10 @@ func (s syncText) disagreeing() string {
 	disagree := s.disagree
 	if s.Rule.Kind == rules.Rows {
 		disagree = s.rowsDisagree
+	}
+	if s.tolerant() { // what is dirty is known
+		where += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM pgjanus.dirty d WHERE d.migration = %s AND d.key = ARRAY[%s])", Literal(s.Rule.Name),
+			list(s.Key, func(_ int, k KeyColumn) string { return k.Text("old." + Ident(k.Name)) }))
 	}
 	return fmt.Sprintf("SELECT count(*), min(concat_ws(', ', %s)) FROM %s WHERE %s AND (%s)",
 		list(s.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) }), from, where, disagree("old"))

@@ -35,7 +35,7 @@ func TestTheReferenceIsTrue(t *testing.T) {
 			t.Errorf("%s\ngives\n%s\nand the page says\n%s", text, got, want)
 		}
 	}
-	for _, key := range []string{"name", "phase", "kind", "old.table", "old.key", "old.columns", "new.table", "new.parent", "new.columns", "up", "down", "cutover", "guard"} {
+	for _, key := range []string{"name", "phase", "kind", "old.table", "old.key", "old.columns", "new.table", "new.parent", "new.columns", "up", "down", "cutover", "guard", "on_fanout_error"} {
 		if strings.Contains(doc, "| `"+key+"` |") {
 			keys++
 		}
