@@ -61,7 +61,7 @@ func (v *verifier) clean(alias string) string {
 func (v *verifier) dirtyRow(alias string) (from, where string) {
 	same := make([]string, len(v.m.Key))
 	for i, k := range v.m.Key {
-		same[i] = fmt.Sprintf("%s.%s = d.key[%d]::%s", alias, rewrite.Ident(k.Name), i+1, k.Type)
+		same[i] = fmt.Sprintf("%s.%s = %s", alias, rewrite.Ident(k.Name), k.FromText(fmt.Sprintf("d.key[%d]", i+1)))
 	}
 	return fmt.Sprintf("(SELECT * FROM pgjanus.dirty WHERE migration = %s OFFSET 0) d", rewrite.Literal(v.m.Rule.Name)), strings.Join(same, " AND ")
 }

@@ -103,13 +103,23 @@ func (b *block) forward(s syncText, body func()) {
 }
 
 // Text is a key value as pgjanus.dirty has it: the same under every DateStyle and
-// TimeZone, and in a form that reads back.
+// TimeZone.
 func (k KeyColumn) Text(column string) string {
 	switch {
-	case oneOf([]string{"timestamp with time zone"}, k.Type):
-		return "concat(to_json(" + column + " AT TIME ZONE 'UTC') #>> '{}', 'Z')"
+	case k.zoned():
+		return "(to_json(" + column + " AT TIME ZONE 'UTC') #>> '{}')"
 	case oneOf(dateTypes, k.Type):
 		return "(to_json(" + column + ") #>> '{}')"
 	}
 	return column + "::text"
 }
+
+// FromText is the key value of such a text.
+func (k KeyColumn) FromText(text string) string {
+	if k.zoned() {
+		return "(" + text + "::timestamp AT TIME ZONE 'UTC')"
+	}
+	return text + "::" + k.Type
+}
+
+func (k KeyColumn) zoned() bool { return oneOf([]string{"timestamp with time zone"}, k.Type) }
