@@ -230,7 +230,7 @@ func (b *block) fixedSnapshot(s syncText, condition func(s syncText) string, onl
 	} else {
 		b.when(condition(s))
 		b.probe(s, func(s syncText) string { return "SELECT " + condition(s) })
-		b.log("'pgjanus: migration %s: whether what was written to %s has left drift cannot be told in this snapshot', "+Literal(s.Rule.Name)+", "+Literal(s.Rule.Old.Table.String()),
+		b.log("'pgjanus: migration \"%s\": whether what was written to %s has left drift cannot be told in this snapshot', "+Literal(s.Rule.Name)+", "+Literal(s.Rule.Old.Table.String()),
 			fmt.Sprintf("pgjanus verify %s tells.", s.Rule.Name))
 		b.done()
 		b.line("END IF;")
@@ -248,10 +248,10 @@ func (b *block) alarmed(s syncText, table rules.Table) {
 	b.line("\tPERFORM pg_catalog.setval(%s, %s);", Literal(SeenSequence(s.Rule.Name)),
 		strings.TrimPrefix(b.qualified("SELECT (EXTRACT(epoch FROM clock_timestamp()) * 1000000)::bigint"), "SELECT "))
 	if s.Rule.Guard == rules.RejectGuard {
-		b.line("\tRAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = pg_catalog.format('pgjanus: migration %%s: %%s, and the new shape would not follow', %s, %s),", Literal(s.Rule.Name), what)
+		b.line("\tRAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = pg_catalog.format('pgjanus: migration \"%%s\": %%s, and the new shape would not follow', %s, %s),", Literal(s.Rule.Name), what)
 		b.line("\t\tHINT = 'Send the statement itself through pgjanus: what functions, triggers and cascades write it does not see. Or set guard: sync for the migration.';")
 	} else {
-		b.log("'pgjanus: migration %s: %s, and the new shape does not follow', "+Literal(s.Rule.Name)+", "+what,
+		b.log("'pgjanus: migration \"%s\": %s, and the new shape does not follow', "+Literal(s.Rule.Name)+", "+what,
 			fmt.Sprintf("pgjanus backfill %s --restart repairs drift; guard: sync keeps it from coming about.", s.Rule.Name))
 		b.done()
 	}

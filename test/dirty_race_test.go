@@ -62,7 +62,8 @@ func TestEveryKeyThatDriftsIsDirty(t *testing.T) {
 				if done.Load() < 20 || n == 0 {
 					t.Error("too little happened for the test to show anything")
 				}
-				pgtest.Exec(t, g.direct, "UPDATE orders SET items = '[]' WHERE items::text LIKE '%many%'", "UPDATE users SET email = 'fine'")
+				// Two counters may each have what the other one needs, and only that keeps them apart.
+				pgtest.Exec(t, g.direct, "UPDATE counters SET id_big = NULL WHERE id < 777777", "UPDATE orders SET items = '[]' WHERE items::text LIKE '%many%'", "UPDATE users SET email = 'fine'")
 				if err := backfill(context.Background(), t, g.direct, g.planner, true); err != nil {
 					t.Fatal(err)
 				}

@@ -42,7 +42,7 @@ type backfillReport struct {
 	Filled    int64   `json:"filled"` // rows, since the backfill was begun
 	Batches   int64   `json:"batches"`
 	Resumed   bool    `json:"resumed"`
-	Dirty     int64   `json:"dirty"` // keys whose new shape could not be written
+	Dirty     int64   `json:"dirty,omitempty"` // keys whose new shape could not be written
 	Seconds   float64 `json:"seconds"`
 }
 

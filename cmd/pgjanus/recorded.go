@@ -22,7 +22,7 @@ type backfillState struct {
 	Updated  time.Time `json:"updated_at"`
 	// Dirty counts the keys whose new shape could not be written. Bypassed is when
 	// guard: log or guard: reject last noticed a write past pgjanus.
-	Dirty    int64      `json:"dirty"`
+	Dirty    int64      `json:"dirty,omitempty"`
 	Bypassed *time.Time `json:"bypassed_at,omitempty"`
 }
 
