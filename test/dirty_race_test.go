@@ -77,7 +77,7 @@ func TestEveryKeyThatDriftsIsDirty(t *testing.T) {
 }
 
 // poisonous writes on a connection until it is killed.
-func poisonous(t *testing.T, ctx context.Context, dsn string, level pgx.TxIsoLevel, r *rand.Rand, done *atomic.Int64) { //nolint:revive // as t goes first
+func poisonous(t *testing.T, ctx context.Context, dsn string, level pgx.TxIsoLevel, r *rand.Rand, done *atomic.Int64) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		t.Error(err)
