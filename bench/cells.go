@@ -73,7 +73,7 @@ func plan(routes []string, quick bool) []*group {
 	for _, r := range routes {
 		has[r] = true
 	}
-	return append(passGroups(routes, quick), dualGroups(has)...)
+	return append(append(passGroups(routes, quick), dualGroups(has)...), guardGroups(has)...)
 }
 
 func passGroups(routes []string, quick bool) []*group {

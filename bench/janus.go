@@ -38,11 +38,23 @@ func startJanus(ctx context.Context, dir, control string, upstream int) (*janus,
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building pgjanus (run bench inside the repository): %w\n%s", err, out)
 	}
-	config, port, admin, err := configureJanus(dir, control, upstream)
+	rules, err := rulesWith("")
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(binary, "serve", "--config", config)
+	return runJanus(ctx, dir, dir, control, upstream, rules)
+}
+
+// runJanus runs what startJanus has built in built, with its files in dir.
+func runJanus(ctx context.Context, built, dir, control string, upstream int, rules []byte) (*janus, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("making a directory: %w", err)
+	}
+	config, port, admin, err := configureJanus(dir, control, upstream, rules)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(filepath.Join(built, "pgjanus"), "serve", "--config", config)
 	cmd.Dir = dir
 	cmd.SysProcAttr = detached(nil)
 	c, err := startChild(cmd, filepath.Join(dir, "pgjanus.log"))
@@ -58,15 +70,11 @@ func startJanus(ctx context.Context, dir, control string, upstream int) (*janus,
 }
 
 // configureJanus writes both files and returns the settings file and the ports.
-func configureJanus(dir, control string, upstream int) (config string, port, admin int, err error) {
+func configureJanus(dir, control string, upstream int, rules []byte) (config string, port, admin int, err error) {
 	port, errP := freePort()
 	admin, errA := freePort()
 	if err := errors.Join(errP, errA); err != nil {
 		return "", 0, 0, err
-	}
-	rules, err := sqlFiles.ReadFile("sql/rules.yaml")
-	if err != nil {
-		return "", 0, 0, fmt.Errorf("reading the rules: %w", err)
 	}
 	config, rulesFile := filepath.Join(dir, "pgjanus.yaml"), filepath.Join(dir, "rules.yaml")
 	settings := fmt.Appendf(nil, janusConfig, address(port), address(upstream), control, rulesFile, address(admin))

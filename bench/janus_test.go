@@ -10,7 +10,17 @@ import (
 )
 
 func TestWhatPgjanusIsGivenLoads(t *testing.T) {
-	file, port, admin, err := configureJanus(t.TempDir(), "postgres://postgres@127.0.0.1:5432/bench", 5432)
+	for _, e := range append(extras[:len(extras):len(extras)], struct{ name, rule string }{}) {
+		t.Run(e.rule, func(t *testing.T) { loads(t, e.rule) })
+	}
+}
+
+func loads(t *testing.T, line string) {
+	text, err := rulesWith(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, port, admin, err := configureJanus(t.TempDir(), "postgres://postgres@127.0.0.1:5432/bench", 5432, text)
 	if err != nil {
 		t.Fatal(err)
 	}

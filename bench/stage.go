@@ -17,8 +17,9 @@ type stage struct {
 	dir     string
 	pgbench string // path of the binary
 	server  *pgserver.Server
-	bouncer *child // nil when not installed or not asked for
-	janus   *janus // nil when not asked for
+	bouncer *child            // nil when not installed or not asked for
+	janus   *janus            // nil when not asked for
+	extras  map[string]*janus // by route: those with other rules, where they are measured
 	ports   map[string]int
 	notes   []string
 }
@@ -37,7 +38,7 @@ func serverSettings() map[string]string {
 
 // openStage starts the servers. On error everything it started is stopped.
 func openStage(ctx context.Context, opts options, told progress) (*stage, error) {
-	s := &stage{ports: make(map[string]int)}
+	s := &stage{ports: make(map[string]int), extras: make(map[string]*janus)}
 	if err := s.open(ctx, opts, told); err != nil {
 		if cerr := s.Close(); cerr != nil {
 			told.sayf("bench: %v", cerr)
@@ -82,6 +83,9 @@ func (s *stage) open(ctx context.Context, opts options, told progress) (err erro
 			return err
 		}
 		s.ports[pgjanus] = s.janus.port
+		if len(opts.pick(guardGroups(map[string]bool{pgjanus: true}))) > 0 {
+			return s.openExtras(ctx)
+		}
 	}
 	return nil
 }
@@ -119,6 +123,8 @@ func (s *stage) proxy(route string) *child {
 		return s.bouncer
 	case route == pgjanus && s.janus != nil:
 		return s.janus.child
+	case s.extras[route] != nil:
+		return s.extras[route].child
 	}
 	return nil
 }
@@ -127,6 +133,9 @@ func (s *stage) proxy(route string) *child {
 func (s *stage) Close() error {
 	if s.janus != nil {
 		s.janus.stop()
+	}
+	for _, j := range s.extras {
+		j.stop()
 	}
 	s.bouncer.stop()
 	if s.server != nil {

@@ -19,6 +19,7 @@ func (r *report) print(w io.Writer) error {
 	}
 	printTable(out, "pass-through, transactions/s", passRows(r.groups))
 	printTable(out, "dual writes, 4 clients, transactions/s; rivals through PgBouncer where it is", dualRows(r.groups))
+	printTable(out, "what a guard and on_fanout_error: dirty cost, through pgjanus, transactions/s", guardRows(r.groups))
 	if len(r.Goals) > 0 {
 		out.WriteString("\ngoals\n")
 	}

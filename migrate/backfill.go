@@ -39,6 +39,7 @@ type BackfillResult struct {
 	Filled    int64         `json:"filled"`  // rows since the run began
 	Batches   int64         `json:"batches"` // by this call
 	Resumed   bool          `json:"resumed"`
+	Dirty     int64         `json:"dirty"` // keys whose new shape could not be written
 	Duration  time.Duration `json:"duration"`
 }
 
@@ -70,6 +71,7 @@ func Backfill(ctx context.Context, conn *pgx.Conn, opts BackfillOptions) (*Backf
 		Filled:    f.filled,
 		Batches:   f.batches,
 		Resumed:   f.resumed,
+		Dirty:     f.dirty,
 		Duration:  time.Since(start),
 	}, nil
 }

@@ -31,6 +31,7 @@ type filler struct {
 	open       bool  // that batch is not complete
 	filled     int64
 	batches    int64
+	dirty      int64 // keys, at the end
 	track      tracker
 }
 
@@ -91,6 +92,9 @@ func (f *filler) finish(ctx context.Context) error {
 		return err
 	}
 	f.opts.hook("finish", f.conn)
+	if err := f.wash(ctx); err != nil {
+		return err
+	}
 	if err := f.record(ctx, `complete = true, whole = generation`); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const installed = `
 SELECT pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') AND pg_catalog.has_table_privilege('public', c.oid, 'SELECT')
 	AND pg_catalog.to_regprocedure('pgjanus.lastval()') IS NOT NULL
 	AND EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'whole')
+	AND pg_catalog.to_regprocedure('pgjanus.soiled(text, text[])') IS NOT NULL
 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'migration'
 WHERE n.nspname = 'pgjanus'`
 
@@ -50,7 +51,7 @@ CREATE TABLE IF NOT EXISTS pgjanus.migration (
 ALTER TABLE pgjanus.migration ADD COLUMN IF NOT EXISTS whole bigint;
 GRANT USAGE ON SCHEMA pgjanus TO PUBLIC;
 GRANT SELECT ON pgjanus.migration TO PUBLIC;
-` + rewrite.LastvalDDL
+` + rewrite.LastvalDDL + rewrite.DirtyDDL
 
 // Install creates the schema pgjanus, and what every migration needs in it, where
 // they are missing. It may run any number of times and at the same time elsewhere.

@@ -52,10 +52,15 @@ func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
 	if _, err := tx.Exec(ctx, recordPhase, m.Name, m.Phase.String(), m.Definition()); err != nil {
 		return err
 	}
-	if _, err := sequence(ctx, tx, rewrite.BackSequence(m.Name), "SELECT, USAGE"); err != nil {
+	if m.Guard.Watches() {
+		if _, err := ensureSequence(ctx, tx, rewrite.SeenSequence(m.Name), ""); err != nil {
+			return err
+		}
+	}
+	if _, err := ensureSequence(ctx, tx, rewrite.BackSequence(m.Name), "SELECT, USAGE"); err != nil {
 		return err
 	}
-	if made, err := sequence(ctx, tx, rewrite.FillSequence(m.Name), "SELECT"); err != nil || made {
+	if made, err := ensureSequence(ctx, tx, rewrite.FillSequence(m.Name), "SELECT"); err != nil || made {
 		return err
 	}
 	// A backfill that was killed leaves a batch announced, which holds up
@@ -67,13 +72,18 @@ func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
 	return settle(ctx, tx, m.Name)
 }
 
-// sequence makes a sequence of the state where it is missing.
-func sequence(ctx context.Context, tx pgx.Tx, name, grant string) (made bool, err error) {
+// ensureSequence makes a sequence, beginning at 0, where it is missing; grant is
+// what everyone may do with it.
+func ensureSequence(ctx context.Context, tx pgx.Tx, name, grant string) (made bool, err error) {
 	var exists bool
 	if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regclass($1) IS NOT NULL`, name).Scan(&exists); err != nil || exists {
 		return false, err
 	}
-	_, err = tx.Exec(ctx, fmt.Sprintf("CREATE SEQUENCE %s MINVALUE 0 START 0; GRANT %s ON SEQUENCE %[1]s TO PUBLIC", name, grant))
+	create := "CREATE SEQUENCE " + name + " MINVALUE 0 START 0"
+	if grant != "" {
+		create += fmt.Sprintf("; GRANT %s ON SEQUENCE %s TO PUBLIC", grant, name)
+	}
+	_, err = tx.Exec(ctx, create)
 	return true, err
 }
 

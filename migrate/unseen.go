@@ -27,6 +27,10 @@ func Unseen(ctx context.Context, conn *pgx.Conn, m *rules.Migration) ([]string, 
 			hint = "its rows fire no triggers: disable it until the migration is over, or run verify and backfill behind it"
 		case m.Guard == rules.SyncGuard:
 			continue
+		case m.Guard == rules.RejectGuard:
+			hint = "guard: reject makes it fail where it leaves drift; guard: sync lets it work"
+		case m.Guard == rules.LogGuard:
+			hint = "guard: log tells of it in Postgres's log where it leaves drift; set guard: sync"
 		}
 		all = append(all, fmt.Sprintf("%s: %s may write %s, and no statement shows that (%s)", m.Name, w.Object, table, hint))
 	}

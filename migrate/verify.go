@@ -36,6 +36,7 @@ type verifier struct {
 	m      *rewrite.Migration
 	table  string // quoted
 	keys   keySQL
+	dirty  bool // some keys are recorded as dirty
 	result VerifyResult
 	track  tracker
 }
@@ -82,6 +83,15 @@ func (v *verifier) run(ctx context.Context, tx pgx.Tx) (err error) {
 	if byKey {
 		if _, err := tx.Exec(ctx, byIndex); err != nil {
 			return err
+		}
+	}
+	dirty, err := dirtyKeys(ctx, tx, v.m.Rule.Name)
+	if err != nil {
+		return err
+	}
+	if v.dirty = dirty > 0; v.dirty {
+		if err := v.collect(ctx, tx, v.soiled()); err != nil {
+			return fmt.Errorf("reading dirty keys: %w", err)
 		}
 	}
 	for after := key(nil); ; {
@@ -133,6 +143,9 @@ func (v *verifier) page(after, to key) (sql string, args []any) {
 	within, args := v.keys.compare("old", "<=", 1), []any{pgx.QueryExecModeExec, []string(to)}
 	if after != nil {
 		within, args = within+" AND "+v.keys.compare("old", ">", 2), append(args, []string(after))
+	}
+	if v.dirty {
+		within += " AND " + v.clean("old")
 	}
 	if v.m.Rule.Kind == rules.Columns {
 		return v.columnsDrift(within), args

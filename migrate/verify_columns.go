@@ -28,7 +28,7 @@ func (v *verifier) columnsDrift(within string) string {
 	image := func(values []string) string {
 		return fmt.Sprintf("pg_catalog.left(ROW(%s)::text, %d)", strings.Join(values, ", "), imageLength)
 	}
-	return fmt.Sprintf(`SELECT %s, pg_catalog.format('up gives %%s, the new columns have %%s', %s, %s) FROM %s old WHERE %s AND %s`,
+	return fmt.Sprintf(`SELECT %s, pg_catalog.format('up gives %%s, the new columns have %%s', %s, %s) FROM (SELECT * FROM %s old WHERE %s OFFSET 0) old WHERE %s`,
 		v.keys.array("old"), image(up), image(there), v.table, within, strings.Join(conditions, " AND "))
 }
 

@@ -17,6 +17,7 @@ type Metrics struct {
 	parseFailures prometheus.Counter
 	syncSeconds   prometheus.Histogram
 	fanoutErrors  *prometheus.CounterVec
+	fanoutDirty   *prometheus.CounterVec
 	bytes         *prometheus.CounterVec
 	cancels       prometheus.Counter
 	panics        prometheus.Counter
@@ -48,13 +49,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		fanoutErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pgjanus_fanout_errors_total", Help: "Statements that failed because their sync failed, by migration.",
 		}, []string{"migration"}),
+		fanoutDirty: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "pgjanus_fanout_dirty_total", Help: "Statements that left keys dirty because their new shape could not be written, by migration.",
+		}, []string{"migration"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "pgjanus_bytes_total", Help: "Bytes read, by side (client, server).",
 		}, []string{"side"}),
 		cancels: prometheus.NewCounter(prometheus.CounterOpts{Name: "pgjanus_cancels_total", Help: "Cancel requests that were forwarded."}),
 		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "pgjanus_session_panics_total", Help: "Sessions that a bug of pgjanus has ended."}),
 	}
-	reg.MustRegister(m.sessions, m.sessionsTotal, m.statements, m.parseFailures, m.syncSeconds, m.fanoutErrors, m.bytes, m.cancels, m.panics)
+	reg.MustRegister(m.sessions, m.sessionsTotal, m.statements, m.parseFailures, m.syncSeconds, m.fanoutErrors, m.fanoutDirty, m.bytes, m.cancels, m.panics)
 	planCache := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "pgjanus_plan_cache_total", Help: "Texts that may concern a migration, by whether their plan was known (hit, miss).",
 	}, []string{"result"})
@@ -94,3 +98,5 @@ func (m *Metrics) planned(p *rewrite.Plan, source rewrite.Source) {
 func (m *Metrics) synced(d time.Duration) { m.syncSeconds.Observe(d.Seconds()) }
 
 func (m *Metrics) fanoutFailed(migration string) { m.fanoutErrors.WithLabelValues(migration).Inc() }
+
+func (m *Metrics) soiled(migration string) { m.fanoutDirty.WithLabelValues(migration).Inc() }

@@ -166,8 +166,7 @@ func answers(a answer, kind byte) bool {
 // byte of a boolean behind its length.
 func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool, err error) {
 	if hides(h) {
-		c.skipFrame(size)
-		return true, nil
+		return c.onSyncRow(h, in, from, size), nil
 	}
 	st := reshaped(h)
 	if st == nil {
@@ -197,6 +196,22 @@ func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) 
 	// What is there of the header was dealt with; the rest of the row follows it.
 	c.serverHead, c.serverPass, c.serverDrop = head, size-head-column, column
 	return true, nil
+}
+
+// onSyncRow drops a row that is not the client's. That of a sync is one boolean,
+// in either format: whether a key has become dirty.
+func (c *core) onSyncRow(h *expectation, in []byte, from, size int) (whole bool) {
+	const last = headerSize + 2 + 4
+	if size == last+1 {
+		if len(in)-from < size {
+			return false
+		}
+		if d := h.current(); d.sync != nil && (in[from+last] == 't' || in[from+last] == 1) {
+			c.metrics.soiled(d.sync.Migration)
+		}
+	}
+	c.skipFrame(size)
+	return true
 }
 
 // onRowDescription takes our column out of a row description.

@@ -30,7 +30,9 @@ const functionNameBytes = 40
 // block collects the code of a function.
 type block struct {
 	trigger bool // it is a trigger function
+	definer bool // it works with the rights of the role of control, whoever has fired it
 	lastval bool // it keeps what lastval() was
+	soils   bool // it returns whether a key has become dirty
 	declare strings.Builder
 	code    strings.Builder
 	probes  []string
@@ -63,8 +65,11 @@ func (m *Migration) function(kind string, byRow bool, code func(b *block, s sync
 
 	f := &Function{Migration: m.Rule.Name, Name: label + "." + Ident(name), Probes: b.probes}
 	f.Signature = f.Name + arguments
-	f.Create = fmt.Sprintf("CREATE FUNCTION %s RETURNS %s LANGUAGE plpgsql AS %s;\nGRANT EXECUTE ON FUNCTION %[1]s TO PUBLIC;",
-		f.Signature, returns, Literal(body))
+	rights, access := "", "GRANT EXECUTE ON FUNCTION %s TO PUBLIC;"
+	if b.definer {
+		rights, access = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp ", "REVOKE ALL ON FUNCTION %s FROM PUBLIC;"
+	}
+	f.Create = fmt.Sprintf("CREATE FUNCTION %s RETURNS %s LANGUAGE plpgsql %sAS %s;\n"+access, f.Signature, returns, rights, Literal(body), f.Signature)
 	return f, nil
 }
 
@@ -124,9 +129,12 @@ func (b *block) done() {
 	if b.lastval {
 		b.leaveMark()
 	}
-	if b.trigger {
+	switch {
+	case b.trigger:
 		b.line("RETURN NULL;")
-	} else {
+	case b.soils:
+		b.line("RETURN %s.soiled;", label)
+	default:
 		b.line("RETURN false;")
 	}
 }
@@ -144,10 +152,16 @@ func (b *block) statement(s syncText, into string, text func(s syncText) string)
 // serializationFailure is a SQLSTATE: the transaction may be tried again.
 const serializationFailure = "40001"
 
+// when begins what happens only where the condition holds.
+func (b *block) when(condition string) {
+	const head = "SELECT "
+	b.line("IF %s THEN", strings.TrimPrefix(b.qualified(head+condition), head))
+}
+
 // raise adds an error that is raised where the condition holds.
 func (b *block) raise(s syncText, condition func(s syncText) string, code, message, hint string) {
 	const head = "SELECT "
-	b.line("IF %s THEN", strings.TrimPrefix(b.qualified(head+condition(s)), head))
+	b.when(condition(s))
 	b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
 	b.line("END IF;")
 	b.probe(s, func(s syncText) string { return head + condition(s) })

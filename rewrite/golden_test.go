@@ -85,7 +85,7 @@ func partition(s *catalog.Snapshot, table, name string) {
 }
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, before-trigger=TABLE, namesake=TABLE.
+// Arguments: phase=off, guard, reject, dirty, before-trigger=TABLE, namesake=TABLE.
 func TestGoldens(t *testing.T) {
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -97,6 +97,12 @@ func TestGoldens(t *testing.T) {
 			text := pgtest.CanonRules(phase)
 			if d.HasArg("guard") {
 				text = strings.ReplaceAll(text, "    kind:", "    guard: sync\n    kind:")
+			}
+			if d.HasArg("dirty") {
+				text = strings.ReplaceAll(text, "    kind:", "    on_fanout_error: dirty\n    kind:")
+			}
+			if d.HasArg("reject") {
+				text = strings.ReplaceAll(text, "    kind:", "    guard: reject\n    kind:")
 			}
 			p := planned(t, text, func(s *catalog.Snapshot) {
 				if trigger != "" {

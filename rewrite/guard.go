@@ -23,7 +23,8 @@ type Trigger struct {
 // shape with them.
 var guardEvents = []string{"INSERT", "UPDATE"}
 
-// TriggerNames lists the names that the triggers of a migration's guard have.
+// TriggerNames lists the names that the triggers of a migration's guard have
+// where it syncs, so that statements may rely on them.
 func TriggerNames(migration string) []string {
 	all := make([]string, len(guardEvents))
 	for i, event := range guardEvents {
@@ -37,17 +38,13 @@ func TriggerNames(migration string) []string {
 func (m *Migration) Triggers() []Trigger {
 	f := m.syncs.guard
 	if f == nil {
-		return nil
+		return m.watches()
 	}
 	var all []Trigger
 	names := TriggerNames(m.Rule.Name)
-	tables := []rules.Table{m.Rule.Old.Table}
-	for _, name := range m.Old.Children { // a statement that names a partition fires its own triggers alone
-		tables = append(tables, rules.Table{Schema: name.Schema, Name: name.Name})
-	}
 	for i, event := range guardEvents {
 		name := names[i]
-		for _, table := range tables {
+		for _, table := range m.oldTables() {
 			all = append(all, Trigger{
 				Name: name, Table: table, Function: f,
 				Create: fmt.Sprintf("CREATE TRIGGER %s AFTER %s ON %s REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION %s",
@@ -56,6 +53,16 @@ func (m *Migration) Triggers() []Trigger {
 		}
 	}
 	return all
+}
+
+// oldTables lists the tables that statements can name to write the old table: a
+// statement that names a partition fires that one's triggers alone.
+func (m *Migration) oldTables() []rules.Table {
+	tables := []rules.Table{m.Rule.Old.Table}
+	for _, name := range m.Old.Children {
+		tables = append(tables, rules.Table{Schema: name.Schema, Name: name.Name})
+	}
+	return tables
 }
 
 // guardTrigger syncs the keys that a statement has written. Of the transition
@@ -73,10 +80,10 @@ func (b *block) guardTrigger(s syncText) {
 	b.done()
 	b.line("END IF;")
 	if s.Rule.Kind == rules.Columns {
-		b.columns(s)
+		b.forward(s, func() { b.columns(s) })
 		return
 	}
-	b.rows(s)
+	b.rowsOfKeys(s)
 }
 
 // guarded reports whether whatever is written to the relation is synced by

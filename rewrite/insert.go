@@ -36,7 +36,8 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			switch {
 			case w.both[m.self()]:
 				w.settle(wr, m, rowName(n.Relation), checking)
-			case w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
+			case m.tolerant(),
+				w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
 			case len(conflict) > 0:
@@ -46,7 +47,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			}
 			continue
 		}
-		if !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
+		if !m.tolerant() && !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			if !m.triggered(onInsert) {
 				continue

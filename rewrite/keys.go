@@ -74,14 +74,18 @@ func (m *Migration) recorded(elements []string) string {
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
+// recorded is what is in the settings, as the text of an array.
+func (k KeyColumn) recorded() string {
+	return fmt.Sprintf("pg_catalog.concat('{', pg_catalog.substr(pg_catalog.concat(pg_catalog.current_setting(%s, true), pg_catalog.current_setting(%s, true)), 2), '}')",
+		Literal(k.Setting+"_all"), Literal(k.Setting))
+}
+
 // takeKeys moves the keys from the settings to variables k0.., one array for
 // each column of the key, and returns where there are none.
 func (b *block) takeKeys(s syncText) {
 	for i, k := range s.Key {
-		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
 		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
-		b.line("%s.k%d := pg_catalog.concat('{', pg_catalog.substr(pg_catalog.concat(pg_catalog.current_setting(%s, true), pg_catalog.current_setting(%s, true)), 2), '}');",
-			label, i, all, setting)
+		b.line("%s.k%d := %s;", label, i, k.recorded())
 	}
 	b.line("IF pg_catalog.cardinality(%s.k0) OPERATOR(pg_catalog.=) 0 THEN", label)
 	b.done()

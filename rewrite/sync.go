@@ -29,6 +29,7 @@ import (
 type syncs struct {
 	byRow, byKeys, fresh *Function
 	guard                *Function // of the trigger; nil without one
+	watch, watchNew      *Function // of the triggers that watch the tables of the old and the new shape; nil without any
 	back, check          *Function // for who writes the new shape; nil where down does not cover the old columns
 }
 
@@ -68,8 +69,14 @@ func (m *Migration) buildSyncs() (err error) {
 		}
 		return f
 	}
-	if m.Rule.Guard == rules.SyncGuard {
+	switch {
+	case m.Rule.Guard == rules.SyncGuard:
 		m.syncs.guard = build("guard", false, (*block).guardTrigger)
+	case m.Rule.Guard.Watches():
+		m.syncs.watch = build("watch", false, (*block).watchOld)
+		if m.Rule.Kind == rules.Rows {
+			m.syncs.watchNew = build("watch new", false, (*block).watchNew)
+		}
 	}
 	if m.Rule.Kind == rules.Columns {
 		m.syncs.byKeys = build("keys", false, (*block).columnsByKeys)
@@ -80,12 +87,15 @@ func (m *Migration) buildSyncs() (err error) {
 		return err
 	}
 	m.syncs.byKeys = build("keys", false, (*block).rowsByKeys)
-	m.syncs.byRow = build("row", true, (*block).rowsByRow)
-	m.syncs.fresh = build("fresh", true, (*block).rowsFresh)
 	if m.lossy() {
 		m.syncs.back = build("back", false, (*block).rowsBack)
 		m.syncs.check = build("check", false, (*block).rowsCheck)
 	}
+	if m.tolerant() {
+		return err // by keys one subtransaction is enough for a statement
+	}
+	m.syncs.byRow = build("row", true, (*block).rowsByRow)
+	m.syncs.fresh = build("fresh", true, (*block).rowsFresh)
 	return err
 }
 
@@ -93,7 +103,7 @@ func (m *Migration) buildSyncs() (err error) {
 // statement is rewritten: none in phase off.
 func (m *Migration) Functions() []*Function {
 	var all []*Function
-	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard, m.syncs.back, m.syncs.check} {
+	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard, m.syncs.watch, m.syncs.watchNew, m.syncs.back, m.syncs.check} {
 		if f != nil {
 			all = append(all, f)
 		}

@@ -57,6 +57,10 @@ func (b *block) rowsBack(s syncText) {
 	b.line("END IF;")
 	b.variable("missing", "bigint")
 	b.statement(s, label+".missing", syncText.lockParents)
+	if s.tolerant() {
+		b.raise(s, syncText.soiled, "55000", fmt.Sprintf("%s cannot be written: for this key it is behind %s, which it did not accept", s.New.Name, s.Old.Name),
+			fmt.Sprintf("Write %s of %s so that it is accepted.", quoted(s.Rule.Old.Columns), s.Old.Name))
+	}
 	b.guard(s)
 	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
 	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
@@ -83,6 +87,13 @@ func (b *block) rowsCheck(s syncText) {
 // was off or defined otherwise.
 func (s syncText) unfilled() string {
 	return fmt.Sprintf("NOT EXISTS (SELECT FROM pgjanus.migration f WHERE f.name = %s AND f.whole = f.generation)", Literal(s.Rule.Name))
+}
+
+// soiled is true where the new shape of one of the keys is known to be behind:
+// down would lose what the old one has.
+func (s syncText) soiled() string {
+	key := list(s.Key, func(i int, k KeyColumn) string { return k.Text(fmt.Sprintf("u.k%d", i)) })
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE pgjanus.soiled(%s, ARRAY[%s]))", s.keyRows("u"), Literal(s.Rule.Name), key)
 }
 
 // parentless is true where a new row was written whose parent columns are null.
@@ -125,8 +136,17 @@ func (s syncText) rowsDown() string {
 // rowsKept is the condition under which one of the keys still disagrees.
 func (s syncText) rowsKept() string {
 	from, where := s.oldRows()
-	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s AND NOT (%s))", from, where, s.upDiffers("old"),
-		s.downHolds(oldKey(s.Migration), func(c string) string { return "old." + Ident(c) }))
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.rowsDisagree("old"))
+}
+
+// rowsDisagree is the condition under which an old row and its new rows drift:
+// neither does up give the one nor down the other.
+func (m *Migration) rowsDisagree(alias string) string {
+	differ := m.upDiffers(alias)
+	if !m.lossy() {
+		return differ
+	}
+	return differ + " AND NOT (" + m.downHolds(func(i int) string { return alias + "." + Ident(m.Key[i].Name) }, func(c string) string { return alias + "." + Ident(c) }) + ")"
 }
 
 // oldKey names the key columns of a row named old.

@@ -8,7 +8,7 @@ import (
 // columnsByKeys updates the new columns of the touched rows that disagree.
 func (b *block) columnsByKeys(s syncText) {
 	b.takeKeys(s)
-	b.columns(s)
+	b.forward(s, func() { b.columns(s) })
 }
 
 // columns updates the new columns of the touched rows that disagree, and where a

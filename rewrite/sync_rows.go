@@ -11,20 +11,24 @@ import (
 // rowsByKeys makes the new rows of the keys in the settings what up yields.
 func (b *block) rowsByKeys(s syncText) {
 	b.takeKeys(s)
-	b.rows(s)
+	b.rowsOfKeys(s)
 }
 
-// rows makes the new rows of the keys in k0.. what up yields.
-func (b *block) rows(s syncText) {
+// rowsOfKeys makes the new rows of the keys in k0.. what up yields.
+func (b *block) rowsOfKeys(s syncText) {
 	b.drawing(s)
-	b.guard(s)
-	if s.lossy() {
+	b.forward(s, func() {
+		b.guard(s)
+		if !s.lossy() {
+			b.statement(s, "", syncText.rowsPaired)
+			return
+		}
 		b.line("IF %s THEN", writtenBack(s.Rule.Name))
 		b.statement(s, "", syncText.rowsPairedByLaw)
-		b.done()
+		b.line("ELSE")
+		b.statement(s, "", syncText.rowsPaired)
 		b.line("END IF;")
-	}
-	b.statement(s, "", syncText.rowsPaired)
+	})
 }
 
 // rowsByRow is rowsByKeys for one old row, which is in the arguments. Where no

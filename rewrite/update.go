@@ -33,14 +33,14 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 		switch {
 		case !m.reads(assigned) && !m.triggered(onUpdate):
 			// the new shape does not depend on anything that changes
-		case m.Rule.Kind == rules.Columns && m.reads(assigned) && w.inlineUpdate(m, n):
+		case m.Rule.Kind == rules.Columns && !m.tolerant() && m.reads(assigned) && w.inlineUpdate(m, n):
 			w.concern(m)
 			if m.triggered(onUpdate) {
 				w.sync(wr, m, rowName(n.Relation))
 			}
 		case w.both[m.self()]:
 			w.settle(wr, m, rowName(n.Relation), checking)
-		case m.Rule.Kind == rules.Rows && !m.settlesLater(onUpdate, moved):
+		case m.Rule.Kind == rules.Rows && !m.tolerant() && !m.settlesLater(onUpdate, moved):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))

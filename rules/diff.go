@@ -83,6 +83,7 @@ func (m *Migration) aspects() []aspect {
 		{"down", digest(m.Down)},
 		{"cutover", orNone(m.Cutover)},
 		{"guard", m.Guard.String()},
+		{"on_fanout_error", m.OnFanoutError.String()},
 		{"expose_new_columns", strconv.FormatBool(m.ExposeNewColumns)},
 	}
 }

@@ -35,13 +35,13 @@ func TestTheReferenceIsTrue(t *testing.T) {
 			t.Errorf("%s\ngives\n%s\nand the page says\n%s", text, got, want)
 		}
 	}
-	for _, key := range []string{"name", "phase", "kind", "old.table", "old.key", "old.columns", "new.table", "new.parent", "new.columns", "up", "down", "cutover", "guard"} {
+	for _, key := range []string{"name", "phase", "kind", "old.table", "old.key", "old.columns", "new.table", "new.parent", "new.columns", "up", "down", "cutover", "guard", "on_fanout_error"} {
 		if strings.Contains(doc, "| `"+key+"` |") {
 			keys++
 		}
 	}
-	if keys != 13 {
-		t.Errorf("the table of keys has %d of 13", keys)
+	if keys != 14 {
+		t.Errorf("the table of keys has %d of 14", keys)
 	}
 	for _, phase := range PhaseNames() {
 		if !strings.Contains(doc, "| `"+phase+"` |") {

@@ -9,11 +9,18 @@ type Guard int
 const (
 	// NoGuard means: there is no trigger.
 	NoGuard Guard = iota
+	// LogGuard means: what a trigger finds written past pgjanus goes to Postgres's log.
+	LogGuard
+	// RejectGuard means: the trigger makes the statement fail.
+	RejectGuard
 	// SyncGuard means: a statement-level trigger syncs whatever was written.
 	SyncGuard
 )
 
-var guardNames = [...]string{"off", "sync"}
+var guardNames = [...]string{"off", "log", "reject", "sync"}
+
+// Watches reports whether triggers look for what was written past pgjanus.
+func (g Guard) Watches() bool { return g == LogGuard || g == RejectGuard }
 
 // String returns the name used in rules files.
 func (g Guard) String() string { return guardNames[g] }
@@ -32,10 +39,5 @@ func (r *reader) guard(n *yaml.Node, m *Migration) {
 			return
 		}
 	}
-	switch text {
-	case "log", "reject":
-		r.problem(r.textPos(n), "set guard: sync, or leave it out", "guard %s is not built yet", text)
-	default:
-		r.problem(r.textPos(n), suggest(text, guardNames[:]), "unknown guard %s", quoted(text))
-	}
+	r.problem(r.textPos(n), suggest(text, guardNames[:]), "unknown guard %s", quoted(text))
 }

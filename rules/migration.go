@@ -92,6 +92,8 @@ type Migration struct {
 	// Cutover is "" or "rename".
 	Cutover string
 	Guard   Guard
+	// OnFanoutError: what becomes of a statement whose new shape cannot be written.
+	OnFanoutError FanoutError
 	// ExposeNewColumns: SELECT * and its like show the columns that the migration has added.
 	ExposeNewColumns bool
 

@@ -47,6 +47,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 		{"down", false, ""},
 		{"cutover", false, ""},
 		{"guard", false, ""},
+		{"on_fanout_error", false, ""},
 		{"expose_new_columns", false, ""},
 	})
 	r.name(values["name"], &m)
@@ -64,6 +65,7 @@ func (r *reader) migration(n *yaml.Node) Migration {
 	r.down(values["down"], &m)
 	r.cutover(values["cutover"], &m)
 	r.guard(values["guard"], &m)
+	r.fanoutError(values["on_fanout_error"], &m)
 	r.expose(values["expose_new_columns"], &m)
 	return m
 }

@@ -161,6 +161,11 @@ func noDrift(t *testing.T, w *world, g *gate, when string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(w.rules, "guard: log") || strings.Contains(w.rules, "guard: reject") {
+		if n := seen(t, g); n > 0 {
+			t.Errorf("world: %s\nafter %s there was a false alarm", w.name, when)
+		}
+	}
 	if result.Drift > 0 {
 		t.Errorf("world: %s\nafter %s the shapes of %d keys disagree: %v", w.name, when, result.Drift, result.Keys)
 	}

@@ -109,7 +109,7 @@ var userTriggers = map[string]string{
 	"before that cancels": `CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.n = 4 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN RETURN NULL; END IF; RETURN NEW; END $$;
 		CREATE TRIGGER skip BEFORE UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION skip();`,
 	"after": `CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF NEW.n = 3 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN UPDATE %[1]s SET n = 5, %[2]s = OLD.%[2]s WHERE k = NEW.k; END IF; RETURN NULL; END $$;
+			IF NEW.n = 3 AND NEW.%[2]s IS DISTINCT FROM OLD.%[2]s THEN UPDATE %[1]s SET n = 5, %[2]s = OLD.%[2]s WHERE g = NEW.g AND k = NEW.k; END IF; RETURN NULL; END $$;
 		CREATE TRIGGER again AFTER UPDATE ON %[1]s FOR EACH ROW EXECUTE FUNCTION again();`,
 }
 
@@ -168,12 +168,13 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}
 	w.guarded = r.Intn(3) == 0
-	guard := ""
+	guard := pick(r, "off", "off", "log", "reject")
 	if w.guarded {
-		guard = "\n    guard: sync"
+		guard = "sync"
 	}
+	onError := pick(r, "fail", "fail", "dirty")
 	keys := strings.Join(w.key, ", ")
-	head := fmt.Sprintf("migrations:\n  - name: m\n    phase: dualwrite%s\n", guard)
+	head := fmt.Sprintf("migrations:\n  - name: m\n    phase: dualwrite\n    guard: %s\n    on_fanout_error: %s\n", guard, onError)
 	if shape == "items" || shape == "tags" {
 		cascade := pick(r, "", " ON UPDATE CASCADE")
 		parents := "o" + strings.Join(w.key, " int, o") + " int"
@@ -211,7 +212,7 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 			w.rules += fmt.Sprintf("    down: {%s: %q}\n", w.value, down)
 		}
 	}
-	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %v, partitioned %v", shape, w.table, keys, trigger, w.guarded, partitioned)
+	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %s, on_fanout_error %s, partitioned %v", shape, w.table, keys, trigger, guard, onError, partitioned)
 	return w
 }
 

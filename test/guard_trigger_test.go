@@ -23,7 +23,7 @@ func guarded() string {
 func TestAGuardSyncsWhatNoStatementShows(t *testing.T) {
 	g := newGate(t, 20)
 	pgtest.Exec(t, g.direct, `
-CREATE VIEW open_orders AS SELECT id, items FROM orders;
+CREATE VIEW open_orders AS SELECT customer, items FROM orders;
 CREATE FUNCTION touch() RETURNS void LANGUAGE sql AS $$ UPDATE orders SET items = '[{"sku":"f"}]' WHERE id = 3 $$;
 CREATE TABLE staged (id bigint, items jsonb);
 INSERT INTO staged VALUES (4, '[{"sku":"m"}]'), (104, '[{"sku":"m"},{"sku":"n"}]');`)
@@ -171,6 +171,14 @@ func TestGuardsComeAndGoWithTheRules(t *testing.T) {
 		{guarded(), 6},
 		{strings.Replace(guarded(), "'disabled'", "'paused'", 1), 6},
 		{pgtest.CanonRules("dualwrite"), 6},
+		{watched("reject"), 16}, // six of them only see to it that those of the other ten have nothing to see
+		{guarded(), 6},
+		{pgtest.CanonRules("off"), 0},
+		{watched("log"), 10},
+		{watched("reject"), 10},
+		{pgtest.CanonRules("dualwrite"), 0},
+		{watched("reject"), 10},
+		{guarded(), 6},
 		{pgtest.CanonRules("off"), 0},
 		{strings.ReplaceAll(guarded(), "phase: dualwrite", "phase: off"), 0},
 	} {
@@ -183,14 +191,14 @@ func TestGuardsComeAndGoWithTheRules(t *testing.T) {
 // What was prepared by SQL because of a guard is not executed without it.
 func TestAPreparedWriteNeedsItsGuardStill(t *testing.T) {
 	g := newGate(t, 5)
-	pgtest.Exec(t, g.direct, "CREATE VIEW open_orders AS SELECT id, items FROM orders")
+	pgtest.Exec(t, g.direct, "CREATE VIEW open_orders AS SELECT customer, items FROM orders")
 	g.use(guarded())
 	conn := g.connect(pgx.QueryExecModeExec)
 	exec := func(text string) error {
 		_, err := conn.PgConn().Exec(context.Background(), text).ReadAll()
 		return err
 	}
-	for _, text := range []string{`PREPARE p AS UPDATE open_orders SET items = '[{"sku":"p"}]' WHERE id = $1`, "EXECUTE p(1)", "EXECUTE p(2)"} {
+	for _, text := range []string{`PREPARE p AS UPDATE open_orders SET items = '[{"sku":"p"}]' WHERE customer = 'customer ' || $1`, "EXECUTE p(1)", "EXECUTE p(2)"} {
 		if err := exec(text); err != nil {
 			t.Fatal(err)
 		}

@@ -32,6 +32,7 @@ type gate struct {
 	direct string // DSN of the database itself
 	dsn    string // DSN through the proxy
 	server *proxy.Server
+	counts *prometheus.Registry
 	epoch  atomic.Uint64
 	addr   string
 	// planner is the one in force. It belongs to the test's own goroutine.
@@ -54,10 +55,11 @@ func (g *gate) serve() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	g.counts = prometheus.NewRegistry()
 	g.server = proxy.New(proxy.Options{
 		Loops:    2,
 		Upstream: net.JoinHostPort(config.Host, fmt.Sprint(config.Port)), Database: config.Database,
-		Metrics: proxy.NewMetrics(prometheus.NewRegistry()), LoginTimeout: 5 * time.Second,
+		Metrics: proxy.NewMetrics(g.counts), LoginTimeout: 5 * time.Second,
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

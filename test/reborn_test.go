@@ -18,7 +18,7 @@ func TestAKeyThatIsDeletedAndInsertedInOneStatementKeepsItsNewRows(t *testing.T)
 		`WITH gone AS (DELETE FROM orders WHERE id = 1 RETURNING id), back AS (INSERT INTO orders (id, items) SELECT id, '[{"sku":"b"}]' FROM gone RETURNING id) UPDATE orders SET items = '[]' WHERE id = 2`,
 		`WITH back AS (INSERT INTO orders (id, items) SELECT 7, '[{"sku":"b"}]' RETURNING id) DELETE FROM orders WHERE id = 1`,
 	} {
-		for _, rules := range []string{pgtest.CanonRules("dualwrite"), guarded()} {
+		for _, rules := range []string{pgtest.CanonRules("dualwrite"), guarded(), watched("reject")} {
 			g := newGate(t, 0)
 			g.use(rules)
 			ways := map[string]string{"through pgjanus": g.dsn}

@@ -42,10 +42,16 @@ type backfillReport struct {
 	Filled    int64   `json:"filled"` // rows, since the backfill was begun
 	Batches   int64   `json:"batches"`
 	Resumed   bool    `json:"resumed"`
+	Dirty     int64   `json:"dirty,omitempty"` // keys whose new shape could not be written
 	Seconds   float64 `json:"seconds"`
 }
 
 func (r *backfillReport) text(w io.Writer) {
+	if r.Dirty > 0 {
+		defer func() {
+			_, _ = fmt.Fprintf(w, "%s: %s dirty, pgjanus verify %[1]s names them\n", r.Migration, count(int(r.Dirty), "key"))
+		}()
+	}
 	how := ""
 	switch {
 	case r.Resumed && r.Batches == 0:
@@ -97,7 +103,7 @@ func (g *global) backfill(ctx context.Context, settings *config.Settings, opts m
 		return err
 	}
 	bar.end()
-	report := &backfillReport{result.Migration, result.Filled, result.Batches, result.Resumed, result.Duration.Seconds()}
+	report := &backfillReport{result.Migration, result.Filled, result.Batches, result.Resumed, result.Dirty, result.Duration.Seconds()}
 	return g.print(report, report.text)
 }
 

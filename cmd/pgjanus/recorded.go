@@ -20,6 +20,10 @@ type backfillState struct {
 	Complete bool      `json:"complete"`
 	Void     bool      `json:"void"` // the phase was off, or up has changed, since
 	Updated  time.Time `json:"updated_at"`
+	// Dirty counts the keys whose new shape could not be written. Bypassed is when
+	// guard: log or guard: reject last noticed a write past pgjanus.
+	Dirty    int64      `json:"dirty,omitempty"`
+	Bypassed *time.Time `json:"bypassed_at,omitempty"`
 }
 
 // String is the cell of the status table.
@@ -37,8 +41,12 @@ func (b backfillState) String() string {
 
 const backfillStateSQL = `
 SELECT name, phase, filled, run_generation IS NOT NULL, complete,
-       coalesce(run_generation <> generation OR run_definition <> definition, false), updated_at
+       coalesce(run_generation <> generation OR run_definition <> definition, false), updated_at,
+       (SELECT pg_catalog.to_timestamp(s.last_value / 1e6) FROM pg_catalog.pg_sequences s
+         WHERE s.schemaname = 'pgjanus' AND s.sequencename = 'seen ' || name AND s.last_value > 0)
 FROM pgjanus.migration`
+
+const dirtyKeysSQL = `SELECT migration, pg_catalog.count(*) FROM pgjanus.dirty GROUP BY migration`
 
 const undefinedTable = "42P01"
 
@@ -60,10 +68,13 @@ func backfillStates(ctx context.Context, settings *config.Settings) (map[string]
 	if err == nil {
 		var name string
 		var b backfillState
-		_, err = pgx.ForEachRow(rows, []any{&name, &b.Phase, &b.Filled, &b.Begun, &b.Complete, &b.Void, &b.Updated}, func() error {
+		_, err = pgx.ForEachRow(rows, []any{&name, &b.Phase, &b.Filled, &b.Begun, &b.Complete, &b.Void, &b.Updated, &b.Bypassed}, func() error {
 			states[name] = b
 			return nil
 		})
+	}
+	if err == nil {
+		err = countDirty(ctx, conn, states)
 	}
 	var said *pgconn.PgError
 	if errors.As(err, &said) && said.Code == undefinedTable {
@@ -73,4 +84,20 @@ func backfillStates(ctx context.Context, settings *config.Settings) (map[string]
 		return nil, fmt.Errorf("reading the state of the backfills: %w", err)
 	}
 	return states, nil
+}
+
+func countDirty(ctx context.Context, conn *pgx.Conn, states map[string]backfillState) error {
+	rows, err := conn.Query(ctx, dirtyKeysSQL)
+	if err != nil {
+		return err
+	}
+	var name string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &n}, func() error {
+		b := states[name]
+		b.Dirty = n
+		states[name] = b
+		return nil
+	})
+	return err
 }

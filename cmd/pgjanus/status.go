@@ -84,4 +84,13 @@ func (r *statusReport) text(w io.Writer) {
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Kind, m.Phase, settled, backfill, m.Old, m.New)
 	}
 	_ = table.Flush() // w is stdout
+	for _, m := range r.Migrations {
+		b := r.Backfills[m.Name]
+		if b.Dirty > 0 {
+			_, _ = fmt.Fprintf(w, "%s: %s dirty, pgjanus verify %[1]s names them\n", m.Name, count(int(b.Dirty), "key"))
+		}
+		if b.Bypassed != nil {
+			_, _ = fmt.Fprintf(w, "%s: written past pgjanus, last noticed at %s\n", m.Name, b.Bypassed.UTC().Format(time.RFC3339))
+		}
+	}
 }
