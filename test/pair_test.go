@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -161,14 +162,19 @@ func (w *wire) hear() []string {
 // columns, those that nobody sees too.
 const failingRow = "Failing row contains ("
 
+// copiedRow is the row that an error in COPY shows, where Postgres inserts row by
+// row: into a partitioned table only where there is a guard.
+var copiedRow = regexp.MustCompile(`^(COPY .*, line \d+): ".*"$`)
+
 // alike returns an error without what may differ: the row that failed, as its
-// DETAIL shows it; and for a syntax error, which pgjanus reports itself, where in
+// DETAIL or its CONTEXT shows it; and for a syntax error, which pgjanus reports itself, where in
 // Postgres's source it was raised, and the hint that says so.
 func alike(e *pgproto3.ErrorResponse) *pgproto3.ErrorResponse {
 	same := *e
 	if strings.HasPrefix(e.Detail, failingRow) {
 		same.Detail = failingRow
 	}
+	same.Where = copiedRow.ReplaceAllString(e.Where, "$1")
 	if e.Code == "42601" {
 		same.Hint, same.File, same.Line, same.Routine = "", "", 0, ""
 	}
