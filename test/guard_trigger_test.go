@@ -23,7 +23,7 @@ func guarded() string {
 func TestAGuardSyncsWhatNoStatementShows(t *testing.T) {
 	g := newGate(t, 20)
 	pgtest.Exec(t, g.direct, `
-CREATE VIEW open_orders AS SELECT customer, items FROM orders;
+CREATE VIEW open_orders AS SELECT id, items FROM orders;
 CREATE FUNCTION touch() RETURNS void LANGUAGE sql AS $$ UPDATE orders SET items = '[{"sku":"f"}]' WHERE id = 3 $$;
 CREATE TABLE staged (id bigint, items jsonb);
 INSERT INTO staged VALUES (4, '[{"sku":"m"}]'), (104, '[{"sku":"m"},{"sku":"n"}]');`)
