@@ -30,10 +30,10 @@ import (
 // The epoch changes at a transaction boundary only: nothing is outstanding and
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
-// behind a Sync until the answers are in. That is the one place where one
-// direction waits for the other, and it cannot deadlock: the server has
-// everything it needs to answer, and Postgres does not read the next message
-// before it has answered the last either.
+// behind a Sync until the answers are in. That is one of two places where one
+// direction waits for the other; the other is the end of a COPY (see copyIn). It
+// cannot deadlock: the server has everything it needs to answer, and Postgres
+// does not read the next message before it has answered the last either.
 type core struct {
 	current func() *rewrite.Planner // the rules that are in force now
 	changed func()                  // DDL has taken effect; may be nil
@@ -49,6 +49,7 @@ type core struct {
 	skipping bool
 	// copying: the server is in COPY FROM STDIN, where it ignores Sync and Flush.
 	copying bool
+	copyIn  *copyIn // a rewritten COPY FROM STDIN by Execute; nil where there is none
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env
@@ -81,7 +82,7 @@ type core struct {
 	serverDrop int // bytes that are then dropped
 	serverHead int // bytes of a frame that reply has dealt with before those
 
-	drained chan struct{} // capacity 1: the queue became empty
+	drained chan struct{} // capacity 1: the queue became empty, or a COPY has ended
 }
 
 type coreLimits struct {
@@ -114,7 +115,7 @@ func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metric
 
 // boundary reports whether the session is between transactions.
 func (c *core) boundary() bool {
-	return c.ready && c.queue.len() == 0 && c.status == 'I' && !c.skipping && !c.batched
+	return c.ready && c.queue.len() == 0 && c.status == 'I' && !c.skipping && !c.batched && c.copyIn == nil
 }
 
 // idle reports whether the session is between transactions, for the driver.
@@ -166,12 +167,17 @@ func (c *core) pop() expectation {
 		c.queue.pop()
 	}
 	if c.queue.len() == 0 {
-		select {
-		case c.drained <- struct{}{}:
-		default:
-		}
+		c.wake()
 	}
 	return e
+}
+
+// wake lets the client side look again whether it still has to wait.
+func (c *core) wake() {
+	select {
+	case c.drained <- struct{}{}:
+	default:
+	}
 }
 
 func (c *core) head() *expectation {

@@ -83,6 +83,7 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
+	c.wake() // the client side may wait for the COPY that has failed
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has

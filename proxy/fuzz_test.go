@@ -71,8 +71,8 @@ func feedSlices(t *testing.T, data []byte, slice int, core func([]byte, *batch) 
 			f.failed = true
 			return f
 		}
-		if want.wait {
-			t.Fatal("waits though the rules stay the same")
+		if want.wait { // for the end of a COPY, which nobody here says
+			return f
 		}
 		if left := have - f.consumed; want.bytes > maxFrame+headerSize || (left > 0 && want.bytes <= left) {
 			t.Fatalf("wants %d bytes and has %d", want.bytes, left)

@@ -64,6 +64,9 @@ type Statement struct {
 	// description.
 	Rows  bool
 	Syncs []*Sync
+	// CopyIn: the server asks the client for data before it answers, and takes
+	// nothing else until it has them.
+	CopyIn bool
 
 	syncAt int // offset in the original behind which the syncs go
 }
