@@ -1,6 +1,10 @@
 package proxy
 
-import "github.com/pgjanus/pgjanus/rewrite"
+import (
+	"strings"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
 
 // copyIn is a COPY FROM STDIN that an Execute runs and that needs syncs behind
 // it. The server takes nothing but copy data until the client has ended them, so
@@ -68,4 +72,23 @@ func (c *core) onCopyIn() {
 	if c.copying && h.answer == answerExecute {
 		c.batched = true // a Sync is still to come, whether or not one was sent early
 	}
+}
+
+// copyContext is the context of an error in a rewritten COPY FROM as it is in
+// the application's own. That one collects rows and inserts many at once, and by
+// the time an index finds a duplicate it has only the number of the line
+// (CopyFromErrorCallback in commands/copyfrom.c).
+func (d *detail) copyContext(code, context string) string {
+	const uniqueViolation, exclusionViolation = "23505", "23P01"
+	if d.stmt == nil || d.stmt.Buffers == "" || code != uniqueViolation && code != exclusionViolation {
+		return context
+	}
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	_, line, found := strings.Cut(context, d.stmt.Buffers)
+	if !found {
+		return context
+	}
+	number := strings.TrimLeftFunc(line, func(r rune) bool { return !digit(r) })
+	rest := strings.TrimLeftFunc(number, digit)
+	return context[:len(context)-len(rest)]
 }

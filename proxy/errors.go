@@ -113,7 +113,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 			c.metrics.fanoutFailed(migration)
 			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
-			return appendMapped(dst, frame, d.edited)
+			return appendMapped(dst, frame, d)
 		case h != nil && h.swallow:
 			return dst
 		}
@@ -191,13 +191,16 @@ func appendEdited(dst, frame []byte, hint string, edit func(kind byte, value str
 }
 
 // appendMapped maps the error position back to the application's text.
-func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
+func appendMapped(dst, frame []byte, d detail) []byte {
 	return appendEdited(dst, frame, "", func(kind byte, value string) string {
+		if kind == 'W' {
+			return d.copyContext(field(frame, 'C'), value)
+		}
 		chars, err := strconv.Atoi(value)
 		if kind != 'P' || err != nil {
 			return value
 		}
-		return strconv.Itoa(edited.OriginalPosition(chars))
+		return strconv.Itoa(d.edited.OriginalPosition(chars))
 	})
 }
 

@@ -89,6 +89,9 @@ func (w *planning) showsKeys(rel *relation, n *pg_query.CopyStmt) error {
 func (w *planning) recordCopied(n *pg_query.CopyStmt, wr *write, from, to int) {
 	source := w.tokens[next(w.tokens, from, pg_query.Token_FROM)+1].kind
 	w.stmt.CopyIn = source == pg_query.Token_STDIN || source == pg_query.Token_STDOUT
+	if wr.rel.buffers(n) {
+		w.stmt.Buffers = wr.rel.name.Name
+	}
 	end := w.tokens[to-1].end
 	switch {
 	case wr.record == "":
@@ -98,6 +101,26 @@ func (w *planning) recordCopied(n *pg_query.CopyStmt, wr *write, from, to int) {
 		w.edits.insert(w.tokens[next(w.tokens, from, pg_query.Token_WHERE)].end, " CASE WHEN (")
 		w.edits.insert(end, ") THEN NOT ("+wr.record+") ELSE false END")
 	}
+}
+
+// buffers reports whether Postgres certainly inserts the rows of a COPY FROM many
+// at once: nothing that it evaluates for each is volatile, but for nextval
+// (CopyFrom in commands/copyfrom.c).
+func (r *relation) buffers(n *pg_query.CopyStmt) bool {
+	certain := true
+	if n.WhereClause != nil {
+		walk(n.WhereClause, func(n node) {
+			if _, calls := n.(*pg_query.FuncCall); calls {
+				certain = false
+			}
+		})
+	}
+	copied := r.copied(n)
+	for _, c := range r.table().Columns {
+		known := c.Constant || c.Identity != 0 || c.Generated != 0 || c.Default == "now()" || c.Default == "CURRENT_TIMESTAMP" || strings.HasPrefix(c.Default, "nextval(")
+		certain = certain && (known || has(copied, c.Name))
+	}
+	return certain
 }
 
 // copyQuery plans COPY (query) TO. A write that is the query moves to a CTE of
@@ -116,11 +139,8 @@ func (w *planning) copyQuery(n *pg_query.CopyStmt, stmt *pg_query.Node, from int
 	open := from + 1
 	end := closing(w.tokens, open)
 	wr, err := w.write(n.Query, open+1, end)
-	if err != nil || wr == nil || wr.record == "" {
+	if err != nil || wr == nil || wr.record == "" || len(wr.returning) == 0 { // without RETURNING it is an error
 		return err
-	}
-	if len(wr.returning) == 0 {
-		return &Refusal{Code: "0A000", Migration: wr.rel.migration(), Offset: -1, Reason: "COPY query must have a RETURNING clause"}
 	}
 	names, err := w.outputNames(&pg_query.CommonTableExpr{Ctequery: n.Query}, wr)
 	if err != nil {

@@ -67,6 +67,9 @@ type Statement struct {
 	// CopyIn: the server asks the client for data before it answers, and takes
 	// nothing else until it has them.
 	CopyIn bool
+	// Buffers is the name of the table of a COPY FROM that inserts many rows at
+	// once, which the rewritten one does not; "" of any other.
+	Buffers string
 
 	syncAt int // offset in the original behind which the syncs go
 }
