@@ -81,11 +81,10 @@ func TestCopyIntoAMigratingTable(t *testing.T) {
 	query := func(text string) pgproto3.FrontendMessage { return &pgproto3.Query{String: text} }
 	for _, c := range copies {
 		both("simple: "+c.text, c.data, false, query(c.text))
-		p.same(t, c.text)
 		both("begin", "", false, query("BEGIN"), query("DELETE FROM orders WHERE id > 100"), query("DELETE FROM users WHERE id > 100"), query("DELETE FROM counters WHERE id > 100"), query("SAVEPOINT a"))
 		both("in a transaction: "+c.text, c.data, false, query(c.text), query("SAVEPOINT b"), query("ROLLBACK TO a"), query(c.text), query("COMMIT"))
 		p.same(t, c.text)
-		if strings.Contains(c.text, ";") {
+		if strings.Contains(c.text, ";") || strings.Contains(c.text, "FREEZE") { // which fails so that both Syncs are answered
 			continue
 		}
 		both("delete", "", false, query("DELETE FROM orders WHERE id > 100"), query("DELETE FROM users WHERE id > 100"), query("DELETE FROM counters WHERE id > 100"))
@@ -100,11 +99,12 @@ func TestCopyIntoAMigratingTable(t *testing.T) {
 // same compares the old tables, and both shapes.
 func (p *pair) same(t *testing.T, when string) {
 	t.Helper()
-	for _, table := range []string{"id, customer, total_cents, items, note FROM orders", "id, email, is_active FROM users", "id, n, name FROM counters"} {
-		all := "SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY id), '') FROM (SELECT " + table + ") t"
-		if a, b := pgtest.Value[string](t, p.plain, all), pgtest.Value[string](t, p.gate.direct, all); a != b {
-			t.Errorf("%s: the old tables differ:\n%s\n---\n%s", when, a, b)
-		}
+	const all = `SELECT concat_ws(E'\n',
+		(SELECT string_agg(ROW (id, customer, total_cents, items, note)::text, E'\n' ORDER BY id) FROM orders),
+		(SELECT string_agg(ROW (id, email, is_active)::text, E'\n' ORDER BY id) FROM users),
+		(SELECT string_agg(ROW (id, n, name)::text, E'\n' ORDER BY id) FROM counters))`
+	if a, b := pgtest.Value[string](t, p.plain, all), pgtest.Value[string](t, p.gate.direct, all); a != b {
+		t.Errorf("%s: the old tables differ:\n%s\n---\n%s", when, a, b)
 	}
 	pgtest.Agree(t, p.gate.direct)
 	if t.Failed() {
