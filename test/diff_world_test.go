@@ -18,6 +18,7 @@ type world struct {
 	expand  string
 	rules   string
 	guarded bool
+	trigger string   // one of userTriggers
 	visible []string // old columns, as statements write them
 }
 
@@ -155,6 +156,7 @@ func newWorld(r *rand.Rand) *world {
 CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CHECK (n < 900), s text, %s %s%s, PRIMARY KEY (%s));
 CREATE UNIQUE INDEX ON %[1]s.%[2]s (s) WHERE n = 8;
 `, schema, quoted, w.value, w.kind.sqlType, extra, strings.Join(w.key, ", "))
+	w.trigger = trigger
 	if t := userTriggers[trigger]; t != "" {
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}
