@@ -5,7 +5,7 @@
 //
 // It never parses SQL (package rewrite does), never holds a lock across I/O,
 // never re-encodes a message that no plan is about, and never lets one
-// direction of a session wait for the other, but for one case that core.go
+// direction of a session wait for the other, but for two cases that core.go
 // explains. Every ErrorResponse of our own is made in errors.go.
 //
 // Start reading at core.go, the session core: a state machine without I/O that
