@@ -238,3 +238,20 @@ func TestWritesInsideCopyToAndCreateTableAs(t *testing.T) {
 		t.Errorf("got %v, want a refusal", err)
 	}
 }
+
+// The expand step comes before dualwrite: what an application copies in without
+// a column list has the old columns alone, in phase off too.
+func TestCopyWithoutAListHasTheOldColumnsInPhaseOff(t *testing.T) {
+	p := newPair(t, 0)
+	p.gate.phase("off")
+	plain, through := dialWire(t, p.plain), dialWire(t, p.gate.dsn)
+	for _, c := range []ask{{"COPY users FROM STDIN", "1\ta\tt\n"}, {"COPY users FROM STDIN", "2\ta\tt\tactive\n"}, {"COPY counters FROM STDIN", "3\t4\tx\n"}} {
+		plain.copy, through.copy = []byte(c.data), []byte(c.data)
+		if d := differs(plain.say(&pgproto3.Query{String: c.text}), through.say(&pgproto3.Query{String: c.text})); d != "" {
+			t.Errorf("%s: %s", c.text, d)
+		}
+	}
+	if n := pgtest.Value[int64](t, p.gate.direct, "SELECT count(*) FROM users") + pgtest.Value[int64](t, p.gate.direct, "SELECT count(*) FROM counters"); n != 2 {
+		t.Errorf("%d rows, want 2", n)
+	}
+}
