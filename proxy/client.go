@@ -22,7 +22,7 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 		if size == 0 || (!c.ready && size > c.limits.login) {
 			return n, need{}, errProtocol
 		}
-		if begins(in[n]) && c.adopt(out) {
+		if c.syncCopy(out) || begins(in[n]) && c.adopt(out) {
 			return n, need{wait: true}, nil
 		}
 		have := min(size, len(in)-n)
@@ -106,10 +106,18 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 	case 'F':
 		c.queue.push(expectation{answer: answerQuery})
 	case 'c', 'f':
+		if !complete {
+			return false, nil
+		}
 		if c.copying {
 			c.copying = false
 		} else if c.queue.len() > 0 {
 			c.queue.push(expectation{answer: answerCopyEnd})
+		}
+		if kind == 'c' {
+			out.forward(from, to)
+			c.endCopy(out)
+			return true, nil
 		}
 	}
 	out.forward(from, to)

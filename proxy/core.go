@@ -31,10 +31,10 @@ import (
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
 // behind a Sync until the answers are in. It does so too where what a prepared
-// statement's name stands for hangs on an answer (errWait). Only there does one
-// direction wait for the other, and it cannot deadlock: the server has
-// everything it needs to answer, and Postgres does not read the next message
-// before it has answered the last either.
+// statement's name stands for hangs on an answer (errWait), and at the end of a
+// COPY (copyIn). Only there does one direction wait for the other, and it cannot
+// deadlock: the server has everything it needs to answer, and Postgres does not
+// read the next message before it has answered the last either.
 type core struct {
 	current func() *rewrite.Planner // the rules that are in force now
 	changed func()                  // DDL has taken effect; may be nil
@@ -50,6 +50,7 @@ type core struct {
 	skipping bool
 	// copying: the server is in COPY FROM STDIN, where it ignores Sync and Flush.
 	copying bool
+	copyIn  *copyIn // a rewritten COPY FROM STDIN by Execute; nil where there is none
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env
@@ -84,7 +85,7 @@ type core struct {
 	serverDrop int // bytes that are then dropped
 	serverHead int // bytes of a frame that reply has dealt with before those
 
-	drained chan struct{} // capacity 1: the queue became empty
+	drained chan struct{} // capacity 1: the queue became empty, or a COPY has ended
 }
 
 type coreLimits struct {
@@ -123,7 +124,7 @@ func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metric
 
 // boundary reports whether the session is between transactions.
 func (c *core) boundary() bool {
-	return c.ready && c.queue.len() == 0 && c.status == 'I' && !c.skipping && !c.batched
+	return c.ready && c.queue.len() == 0 && c.status == 'I' && !c.skipping && !c.batched && c.copyIn == nil
 }
 
 // idle reports whether the session is between transactions, for the driver.
@@ -180,7 +181,7 @@ func (c *core) pop() expectation {
 	return e
 }
 
-// wake lets the client side go on that waits.
+// wake lets the client side look again whether it still has to wait.
 func (c *core) wake() {
 	c.waits = false
 	select {

@@ -87,9 +87,7 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
-	if c.waits {
-		c.wake()
-	}
+	c.wake() // the client side may wait for the COPY that has failed
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has
@@ -119,7 +117,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 			c.metrics.fanoutFailed(migration)
 			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
-			return appendMapped(dst, frame, d.edited)
+			return appendMapped(dst, frame, d)
 		case h != nil && h.swallow:
 			return dst
 		}
@@ -197,13 +195,16 @@ func appendEdited(dst, frame []byte, hint string, edit func(kind byte, value str
 }
 
 // appendMapped maps the error position back to the application's text.
-func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
+func appendMapped(dst, frame []byte, d detail) []byte {
 	return appendEdited(dst, frame, "", func(kind byte, value string) string {
+		if kind == 'W' {
+			return d.copyContext(field(frame, 'C'), value)
+		}
 		chars, err := strconv.Atoi(value)
 		if kind != 'P' || err != nil {
 			return value
 		}
-		return strconv.Itoa(edited.OriginalPosition(chars))
+		return strconv.Itoa(d.edited.OriginalPosition(chars))
 	})
 }
 

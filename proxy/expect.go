@@ -57,6 +57,7 @@ type detail struct {
 	release bool               // it is the last one before the held completion
 	refusal *rewrite.Refusal   // the message was made to fail; this is the client's error
 	query   *progress          // where a rewritten Query stands
+	copyIn  *copyIn            // the message began it
 	name    string             // with entry: the statement's name
 	entry   *statement         // what the message was sent for, in the table of statements
 	anew    *statement         // the statement that the message prepares anew

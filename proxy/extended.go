@@ -184,6 +184,11 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	}
 	d.stmt, d.edited = st, &p.plan.Extended
 	c.queue.push(expectation{answer: answerExecute, detail: d})
+	if st.CopyIn && len(st.Syncs) > 0 {
+		c.runCopy(d)
+		out.forward(from, to)
+		return nil
+	}
 	if st.Hidden > 0 && !st.Rows && binary.BigEndian.Uint32(rest) != 0 {
 		// The rows are not the client's, so its limit on rows is not about them.
 		out.build(func(dst []byte) []byte { return appendExecute(dst, string(name)) })

@@ -41,6 +41,7 @@ func (c *rawClient) converse(n int, messages string) string {
 // of to Postgres itself and through the gate: the answers are the same, and
 // behind each the session is in order: a write keeps both shapes equal.
 func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
+	const twoOrders = "CopyData [{\"sku\":\"a\"}]\n | CopyData [{\"sku\":\"b\"}, {\"sku\":\"c\"}]\n"
 	const insert = "Parse s INSERT INTO orders (id, items) VALUES ($1, '[{\"sku\":\"a\"}]') | Sync"
 	for name, steps := range map[string][]struct {
 		ready    int
@@ -73,6 +74,48 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 		"a statement trigger stops COPY, Sync sent early": {
 			{1, "Query CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END'; CREATE TRIGGER no BEFORE INSERT ON t FOR STATEMENT EXECUTE FUNCTION no()"},
 			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | Sync"},
+		},
+		"COPY into a migrating table": {
+			{1, "Query COPY orders (items) FROM STDIN | " + twoOrders + " | CopyDone"},
+			{1, "Query COPY orders (items) FROM STDIN; SELECT 1; COPY orders (items) FROM STDIN | CopyData [] | CopyDone | " + twoOrders + " | CopyDone"},
+			{1, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Describe P '' | Execute '' 0 | " + twoOrders + " | CopyDone | Sync"},
+			{1, "Bind '' '' | Execute '' 0 | Flush | CopyDone | Flush | Sync"},
+		},
+		"COPY into a migrating table with an early Sync": {
+			{1, "Parse a COPY orders (items) FROM STDIN | Bind '' a | Execute '' 0 | Sync | " + twoOrders + " | Sync | Flush | CopyDone | Sync"},
+			{1, "Bind '' a | Execute '' 0 | Sync | " + twoOrders + " | CopyDone | Sync"},
+			{1, "Bind '' a | Execute '' 0 | " + twoOrders + " | CopyDone | Bind p a | Execute p 0 | " + twoOrders + " | CopyDone | Sync"},
+		},
+		"COPY into a migrating table that fails": {
+			{1, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | CopyData bad | CopyDone | Sync"},
+			{1, "Bind '' '' | Execute '' 0 | Sync | CopyData bad | CopyDone | Sync"},
+			{1, "Bind '' '' | Execute '' 0 | " + twoOrders + " | CopyFail no more | Sync"},
+			{1, "Query COPY orders (items) FROM STDIN | CopyData bad | CopyDone"},
+			{1, "Query COPY orders (items) FROM STDIN | CopyFail no more"},
+			{1, "Query BEGIN"},
+			{1, "Query SAVEPOINT a"},
+			{1, "Bind '' '' | Execute '' 0 | CopyData bad | CopyDone | Sync"},
+			{1, "Query ROLLBACK TO a"},
+			{1, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | " + twoOrders + " | CopyDone | Sync"},
+			{1, "Query COMMIT"},
+		},
+		"COPY into a migrating table that does not begin": {
+			{1, "Parse '' COPY orders (nothing) FROM STDIN | Bind '' '' | Execute '' 0 | CopyData x | CopyDone | Sync"},
+			{2, "Parse '' COPY orders (nothing) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData x | CopyDone | Sync"},
+			{1, "Query BEGIN"},
+			{2, "Parse '' COPY orders (nothing) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData x | CopyDone | Sync"},
+			{2, "Bind '' '' | Execute '' 0 | Sync | CopyData x | CopyDone | Sync"},
+			{1, "Query ROLLBACK"},
+			{1, "Parse '' SELECT nothing | Bind '' '' | Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | CopyData [] | CopyDone | Sync"},
+		},
+		"a statement trigger stops COPY into a migrating table": {
+			{1, "Query SET a.b = 'x'"},
+			{2, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData [] | CopyDone | Sync"},
+			{1, "Query BEGIN"},
+			{2, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData [] | CopyDone | Sync"},
+			{1, "Query ROLLBACK"},
+			{1, "Query RESET a.b"},
+			{1, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData [] | CopyDone | Sync"},
 		},
 		"Query in a batch": {
 			{2, "Parse '' SELECT 1 | Bind '' '' | Query UPDATE orders SET items = '[]' | Sync"},
@@ -110,7 +153,7 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 						g.planner = canonical(t, "dualwrite", 7, triggered)
 						g.server.Use(g.planner)
 					}
-					pgtest.Exec(t, direct, pgtest.Schema, state(g.planner), "CREATE TABLE t (a int)", "INSERT INTO orders (id) VALUES (1000)")
+					pgtest.Exec(t, direct, pgtest.Schema, state(g.planner), "CREATE TABLE t (a int)", "INSERT INTO orders (id) VALUES (1000)", stopTrigger)
 					addr := g.addr
 					if way == "direct" {
 						addr = g.server.opts.Upstream
@@ -136,6 +179,11 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 		})
 	}
 }
+
+// stopTrigger fails a statement before its first row, where the session wants that.
+const stopTrigger = `CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN IF current_setting('a.b', true) = 'x' THEN RAISE 'stop'; END IF; RETURN NULL; END $$;
+	CREATE TRIGGER stop BEFORE INSERT ON orders FOR EACH STATEMENT EXECUTE FUNCTION stop()`
 
 // state makes what the syncs call and read: no backfill has run.
 func state(p *rewrite.Planner) string {

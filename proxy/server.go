@@ -286,6 +286,10 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 		if e.detail != nil && e.detail.stmt != nil {
 			if len(e.detail.stmt.Syncs) > 0 {
 				c.held = append(c.held[:0], in[from:to]...)
+				if e.detail.copyIn != nil {
+					e.detail.copyIn.complete = true
+					c.wake()
+				}
 				return nil
 			}
 		}
@@ -338,7 +342,7 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	c.ready = true
 	h := c.head()
 	if h == nil { // a Sync that was taken to be inside COPY, which had failed
-		c.skipping = false
+		c.skipping, c.batched = false, false
 		out.forward(from, to)
 		return nil
 	}
@@ -383,22 +387,4 @@ func unsafeEncoding(name string) bool {
 		return true
 	}
 	return false
-}
-
-// onCopyIn notes that the server is in COPY FROM STDIN. Until the client ends
-// it, the server ignores Sync; those that were sent already, and nothing else
-// before them, are not answered (CopyGetData in commands/copyfromparse.c).
-func (c *core) onCopyIn() {
-	h := c.head()
-	if h == nil || (h.answer != answerExecute && h.answer != answerQuery) {
-		return
-	}
-	for c.queue.len() > 1 && c.queue.at(1).answer == answerReady {
-		c.queue.remove(1)
-	}
-	// Else the end of the data was sent ahead; or a message that ends the session.
-	c.copying = c.queue.len() == 1
-	if c.waits {
-		c.wake()
-	}
 }

@@ -45,8 +45,8 @@ func TestExecutionsAreCountedNotPreparations(t *testing.T) {
 			"user-status pass true 2 [first/me:2] SELECT id FROM users",
 		},
 		"a statement only prepared": {
-			"off", "Parse s COPY users FROM STDIN | Sync", "ParseComplete | ReadyForQuery I",
-			"user-status refuse true 0 [] COPY users FROM STDIN",
+			"off", "Parse s MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE | Sync", "ParseComplete | ReadyForQuery I",
+			"user-status refuse true 0 [] MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE",
 		},
 		"a Query": {
 			"off", "Query DELETE FROM users WHERE email = 'x'", "CommandComplete DELETE 1 | ReadyForQuery I",
@@ -58,12 +58,12 @@ func TestExecutionsAreCountedNotPreparations(t *testing.T) {
 			"user-status rewrite true 3 [first/me:3] PREPARE p AS UPDATE users SET is_active = ?",
 		},
 		"a refused Parse": {
-			"dualwrite", "Parse s COPY users FROM STDIN | Bind '' s | Execute '' 0 | Sync", "Error 42601 no | ReadyForQuery I",
-			"user-status refuse false 1 [first/me:1] COPY users FROM STDIN",
+			"dualwrite", "Parse s MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE | Bind '' s | Execute '' 0 | Sync", "Error 42601 no | ReadyForQuery I",
+			"user-status refuse false 1 [first/me:1] MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE",
 		},
 		"a refused Query": {
-			"dualwrite", "Query COPY users FROM STDIN", "Error 42601 no | ReadyForQuery I",
-			"user-status refuse false 1 [first/me:1] COPY users FROM STDIN",
+			"dualwrite", "Query MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE", "Error 42601 no | ReadyForQuery I",
+			"user-status refuse false 1 [first/me:1] MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE",
 		},
 		"nothing of ours": {
 			"off", "Query SELECT 'secret' FROM staging", "CommandComplete SELECT 1 | ReadyForQuery I", "",
@@ -96,11 +96,11 @@ func TestTheApplicationNameFollowsTheServersReport(t *testing.T) {
 
 func TestAPreparedStatementCountsUnderTheRulesOfItsExecution(t *testing.T) {
 	s, table := seenBy(t, "off")
-	s.client(encodeClient(t, "Parse s COPY users FROM STDIN | Sync"))
+	s.client(encodeClient(t, "Parse s MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE | Sync"))
 	s.server(encodeServer(t, "ParseComplete | ReadyForQuery I"))
 	s.planner = canonical(t, "dualwrite", 9)
 	s.client(encodeClient(t, "Bind '' s | Execute '' 0 | Sync"))
-	if got, want := told(table), "user-status refuse false 1 [first/me:1] COPY users FROM STDIN\nuser-status refuse true 0 [] COPY users FROM STDIN"; got != want {
+	if got, want := told(table), "user-status refuse false 1 [first/me:1] MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE\nuser-status refuse true 0 [] MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

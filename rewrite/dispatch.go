@@ -130,7 +130,11 @@ func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	case *pg_query.Node_TruncateStmt:
 		return w.truncate(n.TruncateStmt)
 	case *pg_query.Node_CopyStmt:
-		return w.copyFrom(n.CopyStmt)
+		return w.copyTable(n.CopyStmt, stmt, from, to)
+	case *pg_query.Node_MergeStmt:
+		if w.merges() {
+			return w.topLevel(n.MergeStmt.WithClause, stmt, from, to)
+		}
 	case *pg_query.Node_ExplainStmt:
 		return w.explain(n.ExplainStmt, from, to)
 	case *pg_query.Node_PrepareStmt:
@@ -141,7 +145,7 @@ func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	return w.ddl(stmt)
 }
 
-// topLevel plans INSERT, UPDATE or DELETE that is a statement by itself.
+// topLevel plans INSERT, UPDATE, DELETE or MERGE that is a statement by itself.
 func (w *planning) topLevel(with *pg_query.WithClause, stmt *pg_query.Node, from, to int) error {
 	if err := w.with(with, stmt); err != nil {
 		return err
@@ -171,6 +175,11 @@ func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
 	case *pg_query.Node_DeleteStmt:
 		w.planned[n.DeleteStmt] = true
 		return w.delete(n.DeleteStmt, from, to)
+	case *pg_query.Node_MergeStmt:
+		if w.merges() {
+			w.planned[n.MergeStmt] = true
+			return w.merge(n.MergeStmt)
+		}
 	}
 	return nil, nil //nolint:nilnil // no write, no error
 }

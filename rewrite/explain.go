@@ -15,7 +15,8 @@ func (w *planning) explain(n *pg_query.ExplainStmt, from, to int) error {
 	inner := w.explained(from)
 	var err error
 	switch n.Query.Node.(type) {
-	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt:
+	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt,
+		*pg_query.Node_MergeStmt, *pg_query.Node_CreateTableAsStmt:
 		err = w.dispatch(n.Query, inner, to)
 	} // a write in another is found by overlooked
 	w.stmt.Hidden, w.stmt.Rows = 0, true

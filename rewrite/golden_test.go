@@ -85,7 +85,7 @@ func partition(s *catalog.Snapshot, table, name string) {
 }
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, reject, dirty, before-trigger=TABLE, namesake=TABLE.
+// Arguments: phase=off, guard, reject, dirty, before-trigger=TABLE, namesake=TABLE, version=N.
 func TestGoldens(t *testing.T) {
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -105,6 +105,7 @@ func TestGoldens(t *testing.T) {
 				text = strings.ReplaceAll(text, "    kind:", "    guard: reject\n    kind:")
 			}
 			p := planned(t, text, func(s *catalog.Snapshot) {
+				d.MaybeScanArgs(t, "version", &s.Version)
 				if trigger != "" {
 					tab := s.Tables[catalog.Name{Schema: "public", Name: trigger}]
 					tab.Triggers = append(tab.Triggers, catalog.Trigger{Name: "t", Before: true, Row: true, Insert: true, Update: true})

@@ -6,7 +6,6 @@ import (
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 
-	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -133,36 +132,4 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 		}
 	}
 	return nil
-}
-
-// visible lists the columns of a table that the application knows: without
-// those that a migration has added, and generated ones, which cannot be written.
-func (r *relation) visible() []string {
-	var names []string
-	for _, c := range r.table().Columns {
-		if c.Generated == 0 && !r.added(c) {
-			names = append(names, c.Name)
-		}
-	}
-	return names
-}
-
-// written is how many columns COPY FROM without a list expects.
-func (r *relation) written() int {
-	n := 0
-	for _, c := range r.table().Columns {
-		if c.Generated == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-func (r *relation) added(c catalog.Column) bool {
-	for _, m := range r.old {
-		if m.Rule.Kind == rules.Columns && has(m.Rule.New.Columns, c.Name) {
-			return true
-		}
-	}
-	return false
 }

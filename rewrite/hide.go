@@ -119,7 +119,7 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
 	case *pg_query.CopyStmt:
-		h.copyTo(n)
+		h.copied(n)
 	case *pg_query.RowExpr:
 		h.list(n.Args, s)
 	case *pg_query.FuncCall:

@@ -5,10 +5,14 @@ import (
 	"strings"
 )
 
-// spillBytes is how much a setting holds before it is moved to its "_all"
-// companion. Appending to a setting copies it, so without the spill a
-// statement that touches very many rows would take quadratic time.
-const spillBytes = 8 << 10
+// spillBytes is how much a setting holds before it is moved to the end of its
+// "_more" companion, and moreBytes how much that holds before it is moved to the
+// end of "_all". Appending to a setting copies it, so without that a statement
+// that touches very many rows would take quadratic time.
+const (
+	spillBytes = 1 << 10
+	moreBytes  = 128 << 10
+)
 
 // keyTypes are the types a key column may have: each survives a round trip
 // through its text form under every session setting.
@@ -63,21 +67,38 @@ func (m *Migration) recorded(elements []string) string {
 	parts := make([]string, len(m.Key))
 	for i, k := range m.Key {
 		column := elements[i]
-		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
-		held := "pg_catalog.current_setting(" + setting + ", true)"
-		parts[i] = fmt.Sprintf("CASE WHEN pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d"+
-			" THEN pg_catalog.concat(pg_catalog.set_config(%s, pg_catalog.concat(pg_catalog.current_setting(%s, true), %s), true),"+
-			" pg_catalog.set_config(%s, pg_catalog.concat(',', %s), true))"+
-			" ELSE pg_catalog.set_config(%s, pg_catalog.concat(%s, ',', %s), true) END IS NULL",
-			held, spillBytes, all, all, held, setting, column, setting, held, column)
+		setting, more, all := k.settings()
+		move := fmt.Sprintf("CASE WHEN %s THEN %s OR %s ELSE %s END", longer(more, moreBytes),
+			set(all, held(all), held(more)), set(more, held(setting)), set(more, held(more), held(setting)))
+		parts[i] = fmt.Sprintf("CASE WHEN %s THEN %s OR %s ELSE %s END", longer(setting, spillBytes),
+			move, set(setting, "','", column), set(setting, held(setting), "','", column))
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
+// settings are the literals of the names of the settings of a key column, in
+// the order in which keys move from one to the next.
+func (k KeyColumn) settings() (setting, more, all string) {
+	return Literal(k.Setting), Literal(k.Setting + "_more"), Literal(k.Setting + "_all")
+}
+
 // recorded is what is in the settings, as the text of an array.
 func (k KeyColumn) recorded() string {
-	return fmt.Sprintf("pg_catalog.concat('{', pg_catalog.substr(pg_catalog.concat(pg_catalog.current_setting(%s, true), pg_catalog.current_setting(%s, true)), 2), '}')",
-		Literal(k.Setting+"_all"), Literal(k.Setting))
+	setting, more, all := k.settings()
+	return fmt.Sprintf("pg_catalog.concat('{', pg_catalog.substr(pg_catalog.concat(%s, %s, %s), 2), '}')", held(all), held(more), held(setting))
+}
+
+// held is what a setting holds, or NULL.
+func held(setting string) string { return "pg_catalog.current_setting(" + setting + ", true)" }
+
+// longer is true where a setting holds more than that many bytes.
+func longer(setting string, bytes int) string {
+	return fmt.Sprintf("pg_catalog.octet_length(%s) OPERATOR(pg_catalog.>) %d", held(setting), bytes)
+}
+
+// set is false, and sets a setting to the parts put together.
+func set(setting string, parts ...string) string {
+	return fmt.Sprintf("pg_catalog.set_config(%s, pg_catalog.concat(%s), true) IS NULL", setting, strings.Join(parts, ", "))
 }
 
 // takeKeys moves the keys from the settings to variables k0.., one array for
@@ -91,10 +112,10 @@ func (b *block) takeKeys(s syncText) {
 	b.done()
 	b.line("END IF;")
 	for _, k := range s.Key {
-		setting, all := Literal(k.Setting), Literal(k.Setting+"_all")
+		setting, more, all := k.settings()
 		b.line("PERFORM pg_catalog.set_config(%s, '', true);", setting)
-		b.line("IF pg_catalog.current_setting(%s, true) OPERATOR(pg_catalog.<>) '' THEN", all)
-		b.line("\tPERFORM pg_catalog.set_config(%s, '', true);", all)
+		b.line("IF %s OPERATOR(pg_catalog.<>) '' THEN", held(more))
+		b.line("\tPERFORM pg_catalog.set_config(%s, '', true), pg_catalog.set_config(%s, '', true);", more, all)
 		b.line("END IF;")
 	}
 }

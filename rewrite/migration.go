@@ -31,7 +31,7 @@ type KeyColumn struct {
 	Type string // as format_type prints it
 	// Setting is the custom GUC that carries the touched values of this column
 	// from the application's statement to the sync behind it: array elements,
-	// each with a comma in front. Setting+"_all" takes what does not fit.
+	// each with a comma in front. Setting+"_more" and Setting+"_all" take what does not fit.
 	Setting string
 }
 

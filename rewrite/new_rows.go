@@ -141,6 +141,27 @@ func (w *planning) deleteNew(rel *relation, n *pg_query.DeleteStmt, from, to int
 	return wr, nil
 }
 
+// mergeNew plans MERGE into the new table, for versions in which it has RETURNING.
+func (w *planning) mergeNew(rel *relation, n *pg_query.MergeStmt) (*write, error) {
+	if err := w.carriesBack(rel, n.Relation); err != nil {
+		return nil, err
+	}
+	wr := &write{rel: rel}
+	for _, m := range rel.new {
+		for _, c := range n.MergeWhenClauses {
+			clause := c.GetMergeWhenClause()
+			if clause.CommandType == pg_query.CmdType_CMD_UPDATE && m.mayMove(targetNames(clause.TargetList), onUpdate) {
+				return nil, &Refusal{
+					Migration: m.Rule.Name, Offset: int(n.Relation.Location), Hint: "use UPDATE for those rows",
+					Reason: fmt.Sprintf("MERGE does not say which row of %s a row of %s belonged to", m.Old.Name, rel.name),
+				}
+			}
+		}
+		w.back(wr, m, m.ParentRecord(rowName(n.Relation), true))
+	}
+	return wr, nil
+}
+
 // mayMove reports whether an UPDATE that assigns those columns may make a new row
 // belong to another old row. RETURNING knows the new one only, so the one before
 // is recorded by a condition: which is evaluated again, like all of WHERE, on the

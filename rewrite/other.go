@@ -6,45 +6,6 @@ import (
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
 
-// copyFrom refuses COPY into a migrating table; COPY out of one passes.
-func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
-	if !n.IsFrom {
-		return nil // a write in COPY (query) TO is found by overlooked
-	}
-	rel := w.resolveAny(n.Relation)
-	switch {
-	case rel == nil:
-		return nil
-	case len(rel.new) > 0:
-		return rel.newAlone(n.Relation, "COPY FROM")
-	case !rel.guarded():
-		return &Refusal{
-			Migration: rel.migration(), Offset: int(n.Relation.Location),
-			Reason: fmt.Sprintf("COPY FROM into %s shows no keys, and the migration has no guard", rel.name),
-			Hint:   "set guard: sync for the migration, use INSERT with many rows, or copy into a staging table and INSERT .. SELECT from it",
-		}
-	}
-	for _, m := range rel.old {
-		if err := w.knowsNewShape(m, names(n.Attlist), n.Relation); err != nil {
-			return err
-		}
-	}
-	if len(n.Attlist) == 0 && rel.via != viaView && len(rel.visible()) < rel.written() {
-		w.edits.insert(w.tokens[w.afterName(n.Relation)-1].end, " ("+list(rel.visible(), func(_ int, c string) string { return Ident(c) })+")")
-		w.concern(rel.old[0])
-	}
-	return nil
-}
-
-// names returns the strings of a list.
-func names(list []*pg_query.Node) []string {
-	all := make([]string, 0, len(list))
-	for _, n := range list {
-		all = append(all, n.GetString_().GetSval())
-	}
-	return all
-}
-
 // do refuses a DO block that mentions a migrating relation: what it executes
 // cannot be seen.
 func (w *planning) do(from, to int) error {
@@ -68,7 +29,7 @@ func (w *planning) ddl(stmt *pg_query.Node) error {
 		*pg_query.Node_CreateStatsStmt, *pg_query.Node_CreatePublicationStmt, *pg_query.Node_AlterPublicationStmt,
 		*pg_query.Node_CallStmt, *pg_query.Node_TransactionStmt, *pg_query.Node_ExecuteStmt:
 		if cta := stmt.GetCreateTableAsStmt(); cta != nil {
-			return w.changes(cta.GetInto().GetRel(), stmt)
+			return w.createAs(cta, stmt)
 		}
 		return nil
 	case *pg_query.Node_CreateStmt:

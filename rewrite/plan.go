@@ -64,6 +64,12 @@ type Statement struct {
 	Rows  bool
 	Syncs []*Sync
 	Named *Named // nil for none
+	// CopyIn: the server asks the client for data before it answers, and takes
+	// nothing else until it has them.
+	CopyIn bool
+	// Buffers is the name of the table of a COPY FROM that inserts many rows at
+	// once, which the rewritten one does not; "" of any other.
+	Buffers string
 
 	at     int // offset in the original of its first token
 	syncAt int // offset in the original behind which the syncs go

@@ -37,7 +37,7 @@ type Named struct {
 // be done with its rows, and behind it, is done for each EXECUTE.
 func (w *planning) prepare(n *pg_query.PrepareStmt, from, to int) error {
 	switch n.Query.Node.(type) {
-	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt:
+	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt, *pg_query.Node_MergeStmt:
 		as := next(w.tokens, from+1, pg_query.Token_AS)
 		return w.dispatch(n.Query, as+1, to)
 	}

@@ -232,9 +232,9 @@ func (h *hiding) positions(n *pg_query.InsertStmt, s *scope) {
 	h.seen(rel)
 }
 
-// copyTo gives COPY TO without a list the columns that show.
-func (h *hiding) copyTo(n *pg_query.CopyStmt) {
-	if n.IsFrom || n.Relation == nil || len(n.Attlist) > 0 {
+// copied gives COPY without a list, in either direction, the columns that show.
+func (h *hiding) copied(n *pg_query.CopyStmt) {
+	if n.Relation == nil || len(n.Attlist) > 0 {
 		return
 	}
 	rel := h.shy(n.Relation)

@@ -167,6 +167,8 @@ func withOf(stmt *pg_query.Node) *pg_query.WithClause {
 		return n.UpdateStmt.WithClause
 	case *pg_query.Node_DeleteStmt:
 		return n.DeleteStmt.WithClause
+	case *pg_query.Node_MergeStmt:
+		return n.MergeStmt.WithClause
 	}
 	return nil
 }

@@ -104,6 +104,9 @@ type template struct {
 
 func guardedOnly(w *world) bool { return w.guarded }
 
+// copiesIn: COPY shows its keys before a BEFORE ROW INSERT trigger.
+func copiesIn(w *world) bool { return w.guarded || w.trigger != "before" }
+
 var templates = []template{
 	{name: "insert", writes: true, make: func(b *draft) { b.insert().rows().returning("") }},
 	{name: "insert without the value", writes: true, make: func(b *draft) {
@@ -264,7 +267,7 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql("; SELECT 1; ").insert().sql("VALUES ").row().sql(pick(b.r, "", ";", " ON CONFLICT DO NOTHING; DELETE FROM "+b.w.table+" WHERE k = "+fmt.Sprint(b.k())))
 	}},
-	{name: "merge", tableOnly: true, writes: true, only: guardedOnly, make: func(b *draft) {
+	{name: "merge", tableOnly: true, writes: true, make: func(b *draft) {
 		b.sql("MERGE INTO ", b.w.table, " t USING (VALUES (").arg(intValue(b.k())).sql("::int), (", fmt.Sprint(b.lo), ")) AS v (k) ON v.k = t.k WHEN MATCHED AND t.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET ", b.w.value, " = ").changed("t.").
 			sql(" WHEN NOT MATCHED THEN INSERT (k, ", b.w.value, ") VALUES (v.k, ").value().sql(")")
 	}},
@@ -293,19 +296,33 @@ var templates = []template{
 		}
 	}},
 	{name: "deallocate all", simple: true, make: func(b *draft) { b.sql(pick(b.r, "DEALLOCATE ALL", "DISCARD ALL")) }},
-	{name: "copy in", tableOnly: true, writes: true, only: guardedOnly, simple: true, make: func(b *draft) {
-		b.sql("COPY ", b.w.table, pick(b.r, " (g, k, n, s, "+b.w.value+")", ""), " FROM STDIN")
+	{name: "copy in", tableOnly: true, writes: true, only: copiesIn, make: func(b *draft) {
+		b.params = false
+		b.sql("COPY ", b.w.table, pick(b.r, " (g, k, n, s, "+b.w.value+")", ""), " FROM STDIN", pick(b.r, "", "", " WHERE n = 2 AND k % 2 = 0", " WHERE n IS NULL"))
 	}, copy: func(b *draft) string {
 		v := b.w.kind.random(b.r)
-		text := `\N`
+		text, rows := `\N`, 1
 		if v.text != nil {
-			text = strings.ReplaceAll(string(v.text), `\`, `\\`)
+			text, rows = strings.ReplaceAll(string(v.text), `\`, `\\`), 1+b.r.Intn(3)
 		}
-		data := fmt.Sprintf("1\t%d\t2\t%d\t%s", b.k(), b.lo, text)
-		for _, c := range b.w.visible[5:] {
-			_ = c
-			data += "\tx"
+		var data strings.Builder
+		for range rows {
+			k := b.k()
+			fmt.Fprintf(&data, "%d\t%d\t2\t%d\t%s", group(k), k, b.lo, text)
+			if strings.Contains(b.text.String(), "(g") {
+				data.WriteString("\n")
+				continue
+			}
+			data.WriteString(strings.Repeat("\tx", len(b.w.visible)-5) + "\n")
 		}
-		return data + "\n"
+		return data.String()
+	}},
+	{name: "copy a write out", writes: true, simple: true, make: func(b *draft) {
+		b.sql("COPY (UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(", n = 1 WHERE ").where("", b.k())
+		b.sql(" RETURNING ", pick(b.r, "*", "k, n + 1 AS m"), ") TO STDOUT", pick(b.r, "", " (FORMAT csv, HEADER)"))
+	}},
+	{name: "create table as with", writes: true, simple: true, make: func(b *draft) {
+		b.sql("CREATE TEMP TABLE copied AS WITH w AS (UPDATE ", b.w.table, " SET ", b.w.value, " = ").changed("").sql(" WHERE ").mine("").
+			sql(" RETURNING *) SELECT * FROM w; SELECT count(*) FROM copied; DROP TABLE copied")
 	}},
 }

@@ -37,6 +37,7 @@ type step struct {
 	text     string // for people
 	messages []pgproto3.FrontendMessage
 	copy     []byte
+	copySync bool
 	outcome  string // of the first statement, as planned
 }
 
@@ -186,7 +187,7 @@ func since(stream []step, n int) string {
 
 // play sends a step and returns the answers.
 func (w *wire) play(s step) []string {
-	w.copy = s.copy
+	w.copy, w.copySync = s.copy, s.copySync
 	return w.say(s.messages...)
 }
 
@@ -227,7 +228,7 @@ func newStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int) step {
 	var all step
 	for range 2 + r.Intn(3) {
 		s := oneStep(w, planner, r, lo, "extended")
-		if _, ok := s.messages[0].(*pgproto3.Query); ok {
+		if _, ok := s.messages[0].(*pgproto3.Query); ok || s.copy != nil {
 			continue
 		}
 		all.messages = append(all.messages, s.messages[:len(s.messages)-1]...)
@@ -246,7 +247,8 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 		}
 	}
 	movesRows := tp.name == "update of the key" && len(w.others) > 1 && strings.Contains(w.expand, "children") // to another partition
-	if (tp.name == "merge" || movesRows) && planner.Snapshot().Version < 150000 {
+	version := planner.Snapshot().Version
+	if movesRows && version < 150000 || tp.name == "merge" && (version < 150000 || version < 170000 && !w.guarded) {
 		return oneStep(w, planner, r, lo, mode)
 	}
 	if tp.simple {
@@ -272,6 +274,11 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 	}
 	if mode == "simple" {
 		s.messages = []pgproto3.FrontendMessage{&pgproto3.Query{String: s.text}}
+		return s
+	}
+	if tp.copy != nil {
+		s.copySync = true // the server ignores the first one
+		s.messages = []pgproto3.FrontendMessage{&pgproto3.Parse{Query: s.text}, &pgproto3.Bind{}, &pgproto3.Execute{}, &pgproto3.Sync{}}
 		return s
 	}
 	name := ""

@@ -18,6 +18,7 @@ type world struct {
 	expand  string
 	rules   string
 	guarded bool
+	trigger string   // one of userTriggers
 	visible []string // old columns, as statements write them
 	others  []string // what else the table's rows can be written through: a view, partitions
 }
@@ -164,6 +165,7 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 	w.others = append(w.others, schema+".seen")
 	w.old += fmt.Sprintf("CREATE VIEW %s.seen AS SELECT %s FROM %[1]s.%[3]s WHERE n IS DISTINCT FROM 7%s;\n",
 		schema, strings.Join(w.visible, ", "), quoted, pick(r, "", "", " WITH CHECK OPTION"))
+	w.trigger = trigger
 	if t := userTriggers[trigger]; t != "" {
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}

@@ -57,6 +57,7 @@ type wire struct {
 	front     *pgproto3.Frontend
 	relations map[uint32]string // by OID
 	copy      []byte            // what COPY FROM STDIN gets
+	copySync  bool              // and then a Sync: it was asked for by Execute
 }
 
 // dialWire logs in.
@@ -140,6 +141,9 @@ func (w *wire) hear() []string {
 				w.front.Send(&pgproto3.CopyDone{})
 			} else {
 				w.front.Send(&pgproto3.CopyFail{Message: "none"})
+			}
+			if w.copySync {
+				w.front.Send(&pgproto3.Sync{})
 			}
 			if err := w.front.Flush(); err != nil {
 				w.t.Fatal(err)

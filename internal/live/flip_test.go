@@ -45,18 +45,23 @@ func strictly(prepare func(*fake)) func(*fake) {
 	return func(f *fake) { prepare(f); f.strict = true }
 }
 
-const copySeen = "user-status: COPY was seen within the last 1h0m0s and would be refused: COPY FROM into public.users "
+const (
+	mergeUsers  = "MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE"
+	mergeOrders = "MERGE INTO orders USING t ON orders.id = t.id WHEN MATCHED THEN DELETE"
+)
+
+const mergeSeen = "user-status: MERGE was seen within the last 1h0m0s and would be refused: MERGE to public.users "
 
 func TestAFlipWarnsOfRefusedStatementsSeenLately(t *testing.T) {
-	b := start(t, inPhase("off"), having(t, "COPY users FROM STDIN", "COPY orders FROM STDIN", "UPDATE users SET is_active = true"))
+	b := start(t, inPhase("off"), having(t, mergeUsers, mergeOrders, "UPDATE users SET is_active = true"))
 	b.until("ready", ready)
 	b.write(inPhase("dualwrite"))
 	report, err := b.Reload(context.Background(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(report.Warnings, "\n"); !strings.HasPrefix(got, copySeen) || len(report.Warnings) != 1 {
-		t.Errorf("warnings\n%s\nwant\n%s", got, copySeen)
+	if got := strings.Join(report.Warnings, "\n"); !strings.HasPrefix(got, mergeSeen) || len(report.Warnings) != 1 {
+		t.Errorf("warnings\n%s\nwant\n%s", got, mergeSeen)
 	}
 	if n := b.logs.FilterMessage("statements that were seen lately are refused from now on").Len(); n != 1 {
 		t.Errorf("%d lines warn, want 1", n)
@@ -64,7 +69,7 @@ func TestAFlipWarnsOfRefusedStatementsSeenLately(t *testing.T) {
 }
 
 func TestOtherStepsDoNotWarn(t *testing.T) {
-	b := start(t, inPhase("dualwrite"), strictly(having(t, "COPY users FROM STDIN")))
+	b := start(t, inPhase("dualwrite"), strictly(having(t, mergeUsers)))
 	b.until("ready", ready) // nothing is known at the start
 	b.write(inPhase("off"))
 	s := b.until("off", func(s State) bool { return s.Epoch == 2 })
@@ -77,11 +82,11 @@ func TestOtherStepsDoNotWarn(t *testing.T) {
 }
 
 func TestAStrictFlipIsRefusedAndStaysSoWhenItIsTriedAgain(t *testing.T) {
-	b := start(t, inPhase("off"), strictly(having(t, "COPY users FROM STDIN")))
+	b := start(t, inPhase("off"), strictly(having(t, mergeUsers)))
 	b.until("ready", ready)
 	b.write(inPhase("dualwrite"))
 	s := b.until("rejected", func(s State) bool { return len(s.Problems) > 0 })
-	if s.Epoch != 1 || !strings.HasPrefix(s.Problems[0], b.file+":3:12: "+copySeen) || !strings.Contains(s.Problems[0], "pgjanus usage user-status") {
+	if s.Epoch != 1 || !strings.HasPrefix(s.Problems[0], b.file+":3:12: "+mergeSeen) || !strings.Contains(s.Problems[0], "pgjanus usage user-status") {
 		t.Errorf("state %+v", s)
 	}
 	before := b.logs.FilterMessageSnippet(rulesRejected).Len()
@@ -98,7 +103,7 @@ func TestAStrictFlipIsRefusedAndStaysSoWhenItIsTriedAgain(t *testing.T) {
 }
 
 func TestAStrictRequestStaysStrictWhenItIsTriedAgain(t *testing.T) {
-	b := start(t, inPhase("off"), having(t, "COPY users FROM STDIN"))
+	b := start(t, inPhase("off"), having(t, mergeUsers))
 	b.until("ready", ready)
 	b.write(inPhase("dualwrite"))
 	if _, err := b.ReloadWith(context.Background(), "test", Strict); len(rules.AsProblems(err)) != 1 {
@@ -112,7 +117,7 @@ func TestAStrictRequestStaysStrictWhenItIsTriedAgain(t *testing.T) {
 }
 
 func TestAStrictFlipWithoutSuchStatementsGoesThrough(t *testing.T) {
-	b := start(t, inPhase("off"), strictly(having(t, "UPDATE users SET is_active = true", "SELECT * FROM users", "COPY orders FROM STDIN")))
+	b := start(t, inPhase("off"), strictly(having(t, "UPDATE users SET is_active = true", "SELECT * FROM users", mergeOrders)))
 	b.until("ready", ready)
 	b.write(inPhase("dualwrite"))
 	s := b.until("dualwrite", func(s State) bool { return s.Epoch == 2 })

@@ -89,11 +89,11 @@ func (b *bench) wantMetric(line string) {
 
 func TestARefusedKindIsToldWhileTheWindowIsOpen(t *testing.T) {
 	b := newBench(t, Options{Window: 10 * time.Minute})
-	b.execute("COPY orders FROM STDIN", "a")
-	b.execute("COPY orders (id) FROM STDIN", "a")
+	b.execute("MERGE INTO orders USING t ON orders.id = t.id WHEN MATCHED THEN DELETE", "a")
+	b.execute("MERGE INTO orders USING t ON orders.note = t.note WHEN MATCHED THEN DELETE", "a")
 	b.execute("SELECT * FROM orders", "a")
 	refused := b.Refused("order-items")
-	if len(refused) != 1 || refused[0].Kind != "COPY" || refused[0].Count != 2 || !strings.HasPrefix(refused[0].Reason, "COPY FROM into public.orders ") {
+	if len(refused) != 1 || refused[0].Kind != "MERGE" || refused[0].Count != 2 || !strings.HasPrefix(refused[0].Reason, "MERGE to public.orders ") {
 		t.Errorf("refused %+v", refused)
 	}
 	if other := b.Refused("user-status"); len(other) != 0 {
@@ -103,7 +103,7 @@ func TestARefusedKindIsToldWhileTheWindowIsOpen(t *testing.T) {
 	if refused := b.Refused("order-items"); len(refused) != 0 {
 		t.Errorf("refused %+v", refused)
 	}
-	b.wantCounts("order-items", "refuse COPY 1, refuse COPY 1, pass SELECT 1")
+	b.wantCounts("order-items", "refuse MERGE 1, refuse MERGE 1, pass SELECT 1")
 }
 
 func TestALaterEpochTakesThePlaceOfWhatAnEarlierOneSaid(t *testing.T) {
@@ -136,13 +136,13 @@ func TestWhatIsForecastIsToldFromWhatHappened(t *testing.T) {
 func TestTheTableIsBoundedAndRefusedOnesStayLongest(t *testing.T) {
 	const limit = 32
 	b := newBench(t, Options{Entries: limit})
-	b.execute("COPY users FROM STDIN", "a")
+	b.execute("MERGE INTO users USING t ON users.id = t.id WHEN MATCHED THEN DELETE", "a")
 	for i := range 10 * limit {
 		b.clock = b.clock.Add(time.Second)
 		b.execute(fmt.Sprintf("SELECT c%d FROM users", i), "a")
 	}
 	r := b.Report("")
-	if n := len(r.Statements); n > limit || n < limit/2 || r.Statements[0].Kind != "COPY" {
+	if n := len(r.Statements); n > limit || n < limit/2 || r.Statements[0].Kind != "MERGE" {
 		t.Errorf("%d statements, the first is %+v", n, r.Statements[0])
 	}
 	if int(r.Evicted)+len(r.Statements) != 10*limit+1 {
@@ -157,7 +157,7 @@ func TestTheTableIsBoundedAndRefusedOnesStayLongest(t *testing.T) {
 func TestRefusedOnesThatMadeRoomAreStillTold(t *testing.T) {
 	b := newBench(t, Options{Entries: 4, Window: time.Minute})
 	for i := range 9 {
-		b.execute(fmt.Sprintf("COPY users (c%d) FROM STDIN", i), "a")
+		b.execute(fmt.Sprintf("MERGE INTO users USING t ON users.id = c%d WHEN MATCHED THEN DELETE", i), "a")
 	}
 	var count uint64
 	for _, r := range b.Refused("user-status") {
