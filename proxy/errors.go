@@ -189,9 +189,13 @@ func appendEdited(dst, frame []byte, hint string, edit func(kind byte, value str
 	})
 }
 
-// appendMapped maps the error position back to the application's text.
+// appendMapped maps the error position back to the application's text, and
+// leaves out of the context a function that is not in it.
 func appendMapped(dst, frame []byte, edited *rewrite.Edited) []byte {
 	return appendEdited(dst, frame, "", func(kind byte, value string) string {
+		if kind == 'W' {
+			return rewrite.WithoutLastval(value)
+		}
 		chars, err := strconv.Atoi(value)
 		if kind != 'P' || err != nil {
 			return value

@@ -1,0 +1,15 @@
+package test
+
+// seen are the goldens of which a client can tell that pgjanus is there, and why.
+// What is no longer seen must be taken off. The key is the golden's arguments,
+// and its SQL.
+var seen = map[string]string{
+	" SELECT u FROM users u": "a whole row as a result column is a record",
+
+	" phase=off SELECT * FROM users u JOIN orders o USING (id) WHERE u.ctid IS NOT NULL": "what cannot be hidden shows in phase off",
+	" namesake=users SELECT * FROM users":                                                "which table it is depends on search_path",
+	` escapes phase=off SELECT * FROM users WHERE email = 'a\b'`:                         "a text that cannot be read with certainty passes in phase off",
+
+	" UPDATE counters SET id_big = 5000000000 WHERE id = 1":                                                "the old shape does not accept the value",
+	" INSERT INTO users (id, is_active) VALUES (1, true) ON CONFLICT (id) DO UPDATE SET status = 'paused'": "both shapes are written, and contradict each other",
+}
