@@ -17,6 +17,8 @@ func (w *planning) explain(n *pg_query.ExplainStmt, from, to int) error {
 	switch n.Query.Node.(type) {
 	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt:
 		err = w.dispatch(n.Query, inner, to)
+	case *pg_query.Node_CreateTableAsStmt:
+		err = w.into(n.Query)
 	} // a write in another is found by overlooked
 	w.stmt.Hidden, w.stmt.Rows = 0, true
 	return err

@@ -124,6 +124,22 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 	return nil
 }
 
+// dropGuard refuses to drop a trigger of a guard, on which statements rely that pass.
+func (w *planning) dropGuard(n *pg_query.DropStmt) error {
+	for _, o := range n.Objects {
+		parts := names(o.GetList().GetItems())
+		for _, m := range w.migrations {
+			if m.Rule.Active() && m.Rule.Guard == rules.SyncGuard && len(parts) > 0 && has(TriggerNames(m.Rule.Name), parts[len(parts)-1]) {
+				return &Refusal{
+					Migration: m.Rule.Name, Offset: -1,
+					Reason: fmt.Sprintf("%s is the guard of %s", parts[len(parts)-1], m.Old.Name), Hint: "set guard: off for the migration",
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // KeepsGuards reports whether p guards every relation that before guarded: then
 // what passed because of a guard may still be executed.
 func (p *Planner) KeepsGuards(before *Planner) bool {

@@ -48,6 +48,9 @@ func (l *lexer) read(text []byte) bool {
 			at = l.leaveOut(at, end, stringMark)
 			continue
 		case c == '"':
+			if at > 0 && text[at-1] == '&' {
+				return false // a U& name, and a string behind UESCAPE that says what it means
+			}
 			for end < len(text) && text[end] != '"' {
 				end++
 			}

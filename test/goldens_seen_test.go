@@ -10,6 +10,8 @@ var seen = map[string]string{
 	" namesake=users SELECT * FROM users":                                                "which table it is depends on search_path",
 	` escapes phase=off SELECT * FROM users WHERE email = 'a\b'`:                         "a text that cannot be read with certainty passes in phase off",
 
+	` INSERT INTO orders (items) VALUES ($${"sku": "not an array"}$$) ON CONFLICT DO NOTHING`: "the new shape does not accept the value",
+
 	" UPDATE counters SET id_big = 5000000000 WHERE id = 1":                                                "the old shape does not accept the value",
 	" INSERT INTO users (id, is_active) VALUES (1, true) ON CONFLICT (id) DO UPDATE SET status = 'paused'": "both shapes are written, and contradict each other",
 }

@@ -86,7 +86,6 @@ func (g golden) begins(words ...string) bool {
 	return false
 }
 
-
 // theatre is three databases with the same old tables: one as it was before the
 // expand step, one after it, and one after it behind a proxy.
 type theatre struct {
@@ -156,6 +155,11 @@ func newTheatre(t *testing.T, args string) *theatre {
 	s.before = side{dialWire(t, plain), pgtest.Connect(t, plain)}
 	s.after = side{dialWire(t, bare), pgtest.Connect(t, bare)}
 	s.through = side{dialWire(t, s.gate.dsn), pgtest.Connect(t, s.gate.direct)}
+	for _, side := range []side{s.before, s.after, s.through} {
+		if _, err := side.direct.Exec(context.Background(), "SET lock_timeout = '10s'"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	s.before.names(plain)
 	s.after.names(bare)
 	s.through.names(s.gate.direct)

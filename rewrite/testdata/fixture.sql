@@ -27,17 +27,22 @@ DO $$
 DECLARE name text;
 BEGIN
 	FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-		EXECUTE format('CREATE TABLE fixture.%I AS TABLE public.%I', 'kept ' || name, name);
+		EXECUTE format('CREATE TABLE fixture.%I AS SELECT * FROM public.%I t ORDER BY t', 'kept ' || name, name);
 	END LOOP;
 END $$;
 
--- reset puts back the rows of every table and the place of every sequence.
+-- reset puts back the rows of every table, and the place of
+-- every sequence.
 CREATE FUNCTION fixture.reset() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
-DECLARE name text;
+DECLARE name text; changed boolean;
 BEGIN
-	FOR name IN SELECT substr(tablename, 6) FROM pg_tables WHERE schemaname = 'fixture' LOOP
-		EXECUTE format('DELETE FROM public.%I', name);
-		EXECUTE format('INSERT INTO public.%I SELECT * FROM fixture.%I', name, 'kept ' || name);
+	FOR name IN SELECT substr(tablename, 6) FROM pg_tables WHERE schemaname = 'fixture' ORDER BY 1 DESC LOOP
+		EXECUTE format('SELECT (SELECT string_agg(t::text, E''\n'') FROM public.%I t) IS DISTINCT FROM (SELECT string_agg(t::text, E''\n'') FROM fixture.%I t)',
+			name, 'kept ' || name) INTO changed;
+		IF changed THEN
+			EXECUTE format('DELETE FROM public.%I', name);
+			EXECUTE format('INSERT INTO public.%I SELECT * FROM fixture.%I', name, 'kept ' || name);
+		END IF;
 	END LOOP;
 	FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
 		PERFORM setval(format('public.%I', name), 100);
