@@ -82,6 +82,9 @@ func alsoRead(all []*Migration, m *Migration) bool {
 
 // inlineBack edits SET so that it computes the old columns as well.
 func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
+	if w.syncsOnly {
+		return false
+	}
 	row := rowName(n.Relation)
 	values := map[string]string{}
 	for _, t := range n.TargetList {

@@ -39,6 +39,9 @@ func (m *Migration) triggered(e event) bool {
 
 // inlineUpdate edits SET so that it computes the new columns as well.
 func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
+	if w.syncsOnly {
+		return false
+	}
 	row := rowName(n.Relation)
 	values := map[string]string{}
 	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
@@ -103,7 +106,7 @@ func (w *planning) setEnd(i int) int {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if len(rows) == 0 || len(n.Cols) == 0 {
+	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 {
 		return false
 	}
 	columns := targetNames(n.Cols)

@@ -41,7 +41,7 @@ func goldenTexts(t testing.TB) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, block := range strings.Split(string(data), "\n\n") {
+		for block := range strings.SplitSeq(string(data), "\n\n") {
 			if _, rest, ok := strings.Cut("\n"+block, "\nplan\n"); ok {
 				text, _, _ := strings.Cut(rest, "\n----")
 				texts = append(texts, text)
