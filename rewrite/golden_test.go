@@ -60,7 +60,7 @@ func shorten(p *rewrite.Planner, text string) string {
 }
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, before-trigger=TABLE, namesake=TABLE.
+// Arguments: phase=off, guard, cascades, before-trigger=TABLE, namesake=TABLE.
 func TestGoldens(t *testing.T) {
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -77,6 +77,11 @@ func TestGoldens(t *testing.T) {
 				if trigger != "" {
 					tab := s.Tables[catalog.Name{Schema: "public", Name: trigger}]
 					tab.Triggers = append(tab.Triggers, catalog.Trigger{Name: "t", Before: true, Row: true, Insert: true, Update: true})
+				}
+				if d.HasArg("cascades") {
+					for i := range s.Tables[catalog.Name{Schema: "public", Name: "order_items"}].ForeignKeys {
+						s.Tables[catalog.Name{Schema: "public", Name: "order_items"}].ForeignKeys[i].OnUpdate = 'c'
+					}
 				}
 				if namesake != "" {
 					s.Namesakes[namesake] = []string{"archive", "public"}

@@ -119,7 +119,7 @@ func newTheatre(t *testing.T, args string) *theatre {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, more := pgtest.CanonRules("dualwrite"), ""
+	rules, more, cascades := pgtest.CanonRules("dualwrite"), "", ""
 	s := &theatre{t: t, active: true, world: args}
 	for arg := range strings.FieldsSeq(args) {
 		name, value, _ := strings.Cut(arg, "=")
@@ -130,6 +130,8 @@ func newTheatre(t *testing.T, args string) *theatre {
 			rules = guarded()
 		case "before-trigger":
 			more += fmt.Sprintf("CREATE TRIGGER t BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION f();", value)
+		case "cascades":
+			cascades = "ALTER TABLE order_items DROP CONSTRAINT order_items_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE CASCADE ON UPDATE CASCADE"
 		case "namesake":
 			more += fmt.Sprintf("CREATE SCHEMA archive; CREATE TABLE archive.%[1]s AS TABLE public.%[1]s;", value)
 		case "escapes":
@@ -146,8 +148,8 @@ func newTheatre(t *testing.T, args string) *theatre {
 		pgtest.Canon(t, dsn, 6)
 	}
 	pgtest.Exec(t, plain, beforeExpand)
-	pgtest.Exec(t, bare, expanded)
-	pgtest.Exec(t, s.gate.direct, expanded)
+	pgtest.Exec(t, bare, expanded, cascades)
+	pgtest.Exec(t, s.gate.direct, expanded, cascades)
 	for _, dsn := range []string{plain, bare, s.gate.direct} {
 		pgtest.Exec(t, dsn, string(fixture), more)
 	}
