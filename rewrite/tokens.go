@@ -37,7 +37,7 @@ func scan(text string) ([]token, error) {
 			if i+1 < len(result.Tokens) {
 				end = int(result.Tokens[i+1].Start)
 			}
-			t.End = int32(t.Start) + int32(len(strings.TrimRight(text[t.Start:end], " \t\n\r\f\v")))
+			t.End = t.Start + int32(len(strings.TrimRight(text[t.Start:end], " \t\n\r\f\v")))
 		}
 		if t.Token == pg_query.Token_SQL_COMMENT || t.Token == pg_query.Token_C_COMMENT {
 			continue

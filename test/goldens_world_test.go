@@ -97,6 +97,8 @@ type theatre struct {
 	setup   []string // what each session begins with
 	world   string
 	active  bool
+	// answered is how often a golden was executed without an error.
+	answered int
 }
 
 // side is one of the databases, and a client's session with it.
@@ -172,8 +174,7 @@ func newTheatre(t *testing.T, args string) *theatre {
 func (s *theatre) reset(sides ...side) {
 	s.t.Helper()
 	for _, side := range sides {
-		side.say(query("ROLLBACK")...)
-		side.say(query("DISCARD ALL")...)
+		side.say(query("ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD SEQUENCES; DISCARD TEMP")...)
 		side.value("SELECT fixture.reset()::text")
 		for _, text := range s.setup {
 			side.say(query(text)...)
