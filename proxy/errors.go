@@ -194,11 +194,12 @@ func appendEdited(dst, frame []byte, hint string, edit func(kind byte, value str
 	})
 }
 
-// appendMapped maps the error position back to the application's text.
+// appendMapped maps the error position back to the application's text, and
+// leaves out of the context a function that is not in it.
 func appendMapped(dst, frame []byte, d detail) []byte {
 	return appendEdited(dst, frame, "", func(kind byte, value string) string {
 		if kind == 'W' {
-			return d.copyContext(field(frame, 'C'), value)
+			return rewrite.WithoutLastval(d.copyContext(field(frame, 'C'), value))
 		}
 		chars, err := strconv.Atoi(value)
 		if kind != 'P' || err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pgjanus/pgjanus/rewrite"
@@ -43,6 +44,41 @@ func seeds(f *testing.F) (client, server [][]byte) {
 		}
 	}
 	return client, server
+}
+
+// goldens returns what a client sends for the SQL of each plan golden: a Query,
+// and the messages of the extended protocol.
+func goldens(f *testing.F) [][]byte {
+	f.Helper()
+	files, err := filepath.Glob("../rewrite/testdata/plans/*/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatal("no goldens", err)
+	}
+	var all [][]byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for block := range strings.SplitSeq("\n"+string(text), "\nplan") {
+			_, block, _ = strings.Cut(block, "\n")
+			sql, _, ok := strings.Cut(block, "\n----")
+			if !ok {
+				continue
+			}
+			var sent []byte
+			for _, m := range []pgproto3.FrontendMessage{
+				&pgproto3.Query{String: sql}, &pgproto3.Parse{Name: "s", Query: sql}, &pgproto3.Describe{ObjectType: 'S', Name: "s"},
+				&pgproto3.Bind{PreparedStatement: "s", ResultFormatCodes: []int16{1}}, &pgproto3.Execute{}, &pgproto3.Sync{},
+			} {
+				if sent, err = m.Encode(sent); err != nil {
+					f.Fatal(err)
+				}
+			}
+			all = append(all, sent)
+		}
+	}
+	return all
 }
 
 // fed is what became of bytes that were fed to one side.
@@ -108,6 +144,9 @@ func FuzzCoreClient(f *testing.F) {
 	clients, _ := seeds(f)
 	for i, c := range clients {
 		f.Add(c, byte(i))
+	}
+	for i, sent := range goldens(f) {
+		f.Add(sent, byte(i))
 	}
 	after := fuzzCore(f)
 	f.Fuzz(func(t *testing.T, data []byte, slice byte) {

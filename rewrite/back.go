@@ -82,7 +82,7 @@ func alsoRead(all []*Migration, m *Migration) bool {
 
 // inlineBack edits SET so that it computes the old columns as well.
 func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
-	if !m.inlines() {
+	if w.syncsOnly || !m.inlines() {
 		return false
 	}
 	row := rowName(n.Relation)

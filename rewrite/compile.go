@@ -94,6 +94,9 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	if p.lastval = p.keepsLastval(); p.lastval {
 		names = append(names, "lastval")
 	}
+	if p.relyingOnTriggers() != "" {
+		names = append(names, replicationRole)
+	}
 	p.mentions = newMentions(names)
 	return p, nil
 }

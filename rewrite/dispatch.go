@@ -94,6 +94,9 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
 	}
 
+	if err := w.setsReplicationRole(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {
+		return err
+	}
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err
 	}
@@ -120,6 +123,9 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	switch n := stmt.Node.(type) {
 	case *pg_query.Node_SelectStmt:
+		if err := w.into(stmt); err != nil {
+			return err
+		}
 		return w.with(n.SelectStmt.WithClause, stmt)
 	case *pg_query.Node_InsertStmt:
 		return w.topLevel(n.InsertStmt.WithClause, stmt, from, to)

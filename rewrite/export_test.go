@@ -14,3 +14,12 @@ func (p *Planner) Shown() map[string]map[string]string {
 	}
 	return all
 }
+
+// SyncsOnly is p, but for what statements compute themselves: that is left to syncs.
+func (p *Planner) SyncsOnly() *Planner {
+	return &Planner{
+		epoch: p.epoch, set: p.set, snapshot: p.snapshot, migrations: p.migrations, relations: p.relations, byName: p.byName, mentions: p.mentions,
+		active: p.active, lastval: p.lastval, hides: p.hides, syncsOnly: true,
+		cache: cache{plans: map[string]*Plan{}}, shapes: shapes{plans: map[string]*shaped{}},
+	}
+}

@@ -85,7 +85,7 @@ func partition(s *catalog.Snapshot, table, name string) {
 }
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, reject, dirty, before-trigger=TABLE, namesake=TABLE, version=N.
+// Arguments: phase=off, guard, reject, dirty, cascades, partitioned, before-trigger=TABLE, namesake=TABLE, version=N.
 func TestGoldens(t *testing.T) {
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -113,6 +113,11 @@ func TestGoldens(t *testing.T) {
 				if d.HasArg("partitioned") {
 					partition(s, "orders", "orders_eu")
 					partition(s, "users", "users_0")
+				}
+				if d.HasArg("cascades") {
+					for i := range s.Tables[catalog.Name{Schema: "public", Name: "order_items"}].ForeignKeys {
+						s.Tables[catalog.Name{Schema: "public", Name: "order_items"}].ForeignKeys[i].OnUpdate = 'c'
+					}
 				}
 				if namesake != "" {
 					s.Namesakes[namesake] = []string{"archive", "public"}

@@ -133,3 +133,21 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 	}
 	return nil
 }
+
+// dropGuard refuses to drop a trigger of a guard, on which statements rely that pass.
+func (w *planning) dropGuard(n *pg_query.DropStmt) error {
+	for _, o := range n.Objects {
+		parts := names(o.GetList().GetItems())
+		for _, m := range w.migrations {
+			for _, t := range m.Triggers() {
+				if len(parts) > 0 && t.Name == parts[len(parts)-1] {
+					return &Refusal{
+						Migration: m.Rule.Name, Offset: -1,
+						Reason: fmt.Sprintf("%s is the guard of %s", t.Name, m.Old.Name), Hint: "set guard: off for the migration",
+					}
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -57,6 +57,8 @@ type source struct {
 	rel     *relation // of which columns are hidden; else nil
 	columns []string  // of rel: those that show, as the query calls them
 	rv      *pg_query.RangeVar
+	// known is the table that it is, where the catalog has it.
+	known *catalog.Table
 	// aside: it is below a JOIN whose own alias or merged columns stand for it.
 	aside bool
 	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
@@ -219,7 +221,7 @@ func (h *hiding) table(s *scope, rv *pg_query.RangeVar, src source, ctes []strin
 		src.name, src.schema = a.Aliasname, ""
 	}
 	if rv.GetSchemaname() != "" || !has(ctes, rv.GetRelname()) {
-		src.rel = h.shy(rv)
+		src.rel, src.known = h.shy(rv), h.known(rv)
 	}
 	if src.rel != nil {
 		aliases := rv.GetAlias().GetColnames()
@@ -251,6 +253,17 @@ func (h *hiding) shy(rv *pg_query.RangeVar) *relation {
 		if len(rel.hides) > 0 {
 			return rel
 		}
+	}
+	return nil
+}
+
+// known returns the table of the catalog that a name certainly stands for.
+func (h *hiding) known(rv *pg_query.RangeVar) *catalog.Table {
+	if rv.GetSchemaname() != "" {
+		return h.snapshot.Tables[catalog.Name{Schema: rv.Schemaname, Name: rv.Relname}]
+	}
+	if schemas := h.snapshot.Namesakes[rv.GetRelname()]; len(schemas) == 1 {
+		return h.snapshot.Tables[catalog.Name{Schema: schemas[0], Name: rv.Relname}]
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func (m *Migration) inlines() bool {
 
 // inlineUpdate edits SET so that it computes the new columns as well.
 func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
-	if !m.inlines() {
+	if w.syncsOnly || !m.inlines() {
 		return false
 	}
 	row := rowName(n.Relation)
@@ -116,7 +116,7 @@ func (w *planning) setEnd(i int) int {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if len(rows) == 0 || len(n.Cols) == 0 || m.reserved || !m.sees(m.UpColumns()...) {
+	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || !m.sees(m.UpColumns()...) {
 		return false
 	}
 	columns := targetNames(n.Cols)
@@ -160,9 +160,12 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 
 // insertValues returns the new columns' values for one row of VALUES.
 func (w *planning) insertValues(m *Migration, columns []string, items []*pg_query.Node) (string, bool) {
+	if len(items) != len(columns) {
+		return "", false // an error, which says how many
+	}
 	given := map[string]string{}
 	for i, name := range columns {
-		if i >= len(items) || !m.reads([]string{name}) || items[i].GetSetToDefault() != nil {
+		if !m.reads([]string{name}) || items[i].GetSetToDefault() != nil {
 			continue
 		}
 		value, ok := w.constant(items[i])
@@ -221,10 +224,13 @@ func (w *planning) constant(n *pg_query.Node) (string, bool) {
 		}
 		switch w.tokens[end].kind {
 		case pg_query.Token_TRUE_P, pg_query.Token_FALSE_P, pg_query.Token_NULL_P:
-		default:
-			w.plan.copiesLiterals = true
+			return " " + w.text[w.tokens[i].start:w.tokens[end].end], true
 		}
-		return " " + w.text[w.tokens[i].start:w.tokens[end].end], true
+		if end+1 < len(w.tokens) && w.tokens[end+1].kind == pg_query.Token_UESCAPE {
+			return "", false
+		}
+		w.plan.copiesLiterals = true
+		return " " + copyOf(w.text, w.tokens[i].start, w.tokens[end].end), true
 	case n.GetTypeCast() != nil:
 		t := n.GetTypeCast().TypeName
 		inner, ok := w.constant(n.GetTypeCast().Arg)
@@ -261,7 +267,7 @@ func (w *planning) copied(target *pg_query.ResTarget, last int) (string, bool) {
 		return "", false
 	}
 	w.plan.copiesLiterals = true
-	return w.text[w.tokens[i+2].start:w.tokens[last].end] + "\n", true
+	return copyOf(w.text, w.tokens[i+2].start, w.tokens[last].end) + "\n", true
 }
 
 func cast(value string, c *catalog.Column) string { return "(" + value + ")::" + typeName(c.Type) }

@@ -117,7 +117,9 @@ func (w *planning) sameValue(a, b *pg_query.Node) bool {
 		other, also := w.constant(b)
 		w.plan.copiesLiterals = was
 		w.byLiteral()
-		return ok && also && one == other
+		first, _ := marked(one)
+		second, _ := marked(other)
+		return ok && also && first == second
 	}
 	return false
 }

@@ -117,3 +117,13 @@ func (w *planning) lastvals(stmt *pg_query.Node) {
 		w.stmt.Outcome = Rewrite
 	})
 }
+
+// WithoutLastval leaves pgjanus.lastval(), and what it called, out of the context of an error.
+func WithoutLastval(context string) string {
+	at := strings.Index(context, label+".lastval()")
+	if at < 0 {
+		return context
+	}
+	_, callers, _ := strings.Cut(context[at:], "\n")
+	return callers
+}

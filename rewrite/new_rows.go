@@ -248,7 +248,7 @@ func (w *planning) locksParents(m *Migration, rv *pg_query.RangeVar, joined []*p
 	at, condition := end+1, ""
 	if where != nil {
 		at = w.whereAt(end)
-		condition = " WHERE " + w.text[w.tokens[at+1].start:w.tokens[end].end] + "\n"
+		condition = " WHERE " + copyOf(w.text, w.tokens[at+1].start, w.tokens[end].end) + "\n"
 	}
 	tables := fmt.Sprintf("%s AS %s", QName(m.Rule.New.Table), rowName(rv))
 	if len(joined) > 0 {
@@ -256,7 +256,7 @@ func (w *planning) locksParents(m *Migration, rv *pg_query.RangeVar, joined []*p
 		if first < 0 {
 			return ""
 		}
-		tables += ", " + w.text[w.tokens[first+1].start:w.tokens[at-1].end] + "\n"
+		tables += ", " + copyOf(w.text, w.tokens[first+1].start, w.tokens[at-1].end) + "\n"
 	}
 	w.plan.copiesLiterals = true
 	var keys, parents []string

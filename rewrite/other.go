@@ -59,14 +59,13 @@ func (w *planning) drop(n *pg_query.DropStmt, stmt *pg_query.Node) error {
 	switch n.RemoveType {
 	case pg_query.ObjectType_OBJECT_TABLE, pg_query.ObjectType_OBJECT_VIEW, pg_query.ObjectType_OBJECT_MATVIEW,
 		pg_query.ObjectType_OBJECT_FOREIGN_TABLE:
+	case pg_query.ObjectType_OBJECT_TRIGGER:
+		return w.dropGuard(n)
 	default:
 		return nil
 	}
 	for _, o := range n.Objects {
-		var parts []string
-		for _, item := range o.GetList().GetItems() {
-			parts = append(parts, item.GetString_().GetSval())
-		}
+		parts := names(o.GetList().GetItems())
 		rv := &pg_query.RangeVar{Location: -1}
 		if len(parts) > 0 {
 			rv.Relname = parts[len(parts)-1]
@@ -79,6 +78,18 @@ func (w *planning) drop(n *pg_query.DropStmt, stmt *pg_query.Node) error {
 		}
 	}
 	return nil
+}
+
+// into refuses to put the result of a query where a migrating table is, or to
+// hide one by it.
+func (w *planning) into(stmt *pg_query.Node) error {
+	var err error
+	walk(stmt, func(n node) {
+		if into, ok := n.(*pg_query.IntoClause); ok && err == nil {
+			err = w.changes(into.Rel, stmt)
+		}
+	})
+	return err
 }
 
 func (w *planning) changes(rv *pg_query.RangeVar, stmt *pg_query.Node) error {

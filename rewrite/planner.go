@@ -21,6 +21,7 @@ type Planner struct {
 	active     bool
 	lastval    bool // sessions may have marks: lastval() is pgjanus.lastval()
 	hides      bool // some migration has new columns that are kept out of sight
+	syncsOnly  bool // statements compute nothing themselves: for a test that compares
 	cache      cache
 	forecasts  forecasts
 	shapes     shapes

@@ -42,12 +42,15 @@ func (l *lexer) read(text []byte) bool {
 			if at > 0 && (wordByte(text[at-1]) || text[at-1] == '&') {
 				return false // a prefix
 			}
-			if end = plainString(text, at); end < 0 {
-				return false
+			if end = plainString(text, at); end < 0 || hasPrefixFold(text[at+1:end], replicationRole) {
+				return false // the plan depends on what the second says
 			}
 			at = l.leaveOut(at, end, stringMark)
 			continue
 		case c == '"':
+			if at > 0 && text[at-1] == '&' {
+				return false // a U& name, and a string behind UESCAPE that says what it means
+			}
 			for end < len(text) && text[end] != '"' {
 				end++
 			}

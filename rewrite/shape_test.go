@@ -41,8 +41,9 @@ func goldenTexts(t testing.TB) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, block := range strings.Split(string(data), "\n\n") {
-			if _, rest, ok := strings.Cut("\n"+block, "\nplan\n"); ok {
+		for block := range strings.SplitSeq(string(data), "\n\n") {
+			if _, rest, ok := strings.Cut("\n"+block, "\nplan"); ok {
+				_, rest, _ = strings.Cut(rest, "\n") // its arguments
 				text, _, _ := strings.Cut(rest, "\n----")
 				texts = append(texts, text)
 			}
@@ -98,6 +99,21 @@ func TestATextOfAKnownShapeHasThePlanThatItWouldHaveAnew(t *testing.T) {
 	}
 	if same < 100 {
 		t.Errorf("only %d texts had a shape that was known: this shows nothing", same)
+	}
+}
+
+func TestATextWhoseLiteralMattersHasNoShape(t *testing.T) {
+	p := canonical(t, "dualwrite", nil)
+	for _, pair := range [][2]string{
+		{`SELECT set_config('search_path', 'replica', false) FROM orders`, `SELECT set_config('session_replication_role', 'replica', false) FROM orders`},
+		{`UPDATE U&"!006frders" UESCAPE '#' SET items = '[]'`, `UPDATE U&"!006frders" UESCAPE '!' SET items = '[]'`},
+	} {
+		if plan := p.Plan([]byte(pair[0]), rewrite.Env{}); plan.Outcome != rewrite.Pass {
+			t.Errorf("%s\n%s", pair[0], plan)
+		}
+		if plan := p.Plan([]byte(pair[1]), rewrite.Env{}); plan.Outcome == rewrite.Pass {
+			t.Errorf("after %s\n%s passes", pair[0], pair[1])
+		}
 	}
 }
 

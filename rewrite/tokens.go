@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
@@ -29,7 +30,15 @@ func scan(text string) ([]token, error) {
 		return nil, fmt.Errorf("scanning: %w", err)
 	}
 	tokens := make([]token, 0, len(result.Tokens))
-	for _, t := range result.Tokens {
+	for i, t := range result.Tokens {
+		if t.Token == pg_query.Token_UIDENT || t.Token == pg_query.Token_USCONST {
+			// The scanner looks beyond it for UESCAPE, and loses its end.
+			end := len(text)
+			if i+1 < len(result.Tokens) {
+				end = int(result.Tokens[i+1].Start)
+			}
+			t.End = t.Start + int32(len(strings.TrimRight(text[t.Start:end], " \t\n\r\f\v")))
+		}
 		if t.Token == pg_query.Token_SQL_COMMENT || t.Token == pg_query.Token_C_COMMENT {
 			continue
 		}

@@ -45,7 +45,11 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 				continue
 			}
 			named[m.Rule.New.Table.String()] = true
-			w.edits.insert(w.tokens[w.afterName(rv)-1].end, ", "+QName(m.Rule.New.Table))
+			last := w.afterName(rv) - 1
+			if at := tokenAt(w.tokens, int(rv.Location)); w.tokens[at-1].kind == tokenOpen {
+				last++ // ONLY (name)
+			}
+			w.edits.insert(w.tokens[last].end, ", "+QName(m.Rule.New.Table))
 			w.concern(m)
 		}
 	}
@@ -54,10 +58,16 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 
 // afterName returns the index of the token behind the name of rv.
 func (w *planning) afterName(rv *pg_query.RangeVar) int {
-	i := tokenAt(w.tokens, int(rv.Location)) + 1
+	escape := func(i int) int {
+		if i < len(w.tokens) && w.tokens[i].kind == pg_query.Token_UESCAPE {
+			return i + 2
+		}
+		return i
+	}
+	i := escape(tokenAt(w.tokens, int(rv.Location)) + 1)
 	for range []string{rv.Catalogname, rv.Schemaname} {
 		if i < len(w.tokens) && w.tokens[i].kind == pg_query.Token_ASCII_46 {
-			i += 2
+			i = escape(i + 2)
 		}
 	}
 	return i

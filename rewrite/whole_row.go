@@ -35,17 +35,33 @@ func (s *scope) whole(ref *pg_query.ColumnRef) *source {
 	name := ref.Fields[0].GetString_().GetSval()
 	for ; s != nil; s = s.outer {
 		for i := range s.sources {
-			if rel := s.sources[i].rel; rel == nil || rel.hides[0].Old.Column(name) != nil || has(s.sources[i].columns, name) {
+			if s.sources[i].mayHave(name) {
 				return nil
 			}
 		}
 		for i := range s.sources {
 			if s.sources[i].name == name {
+				if s.sources[i].rel == nil {
+					return nil // nothing of it is hidden
+				}
 				return &s.sources[i]
 			}
 		}
 	}
 	return nil
+}
+
+// mayHave reports whether a source may have a column of that name.
+func (src *source) mayHave(name string) bool {
+	for _, alias := range src.rv.GetAlias().GetColnames() {
+		if alias.GetString_().GetSval() == name {
+			return true
+		}
+	}
+	if src.rel != nil {
+		return src.rel.hides[0].Old.Column(name) != nil
+	}
+	return src.known == nil || src.known.Column(name) != nil
 }
 
 // record is the row of a source without its hidden columns; NULL where an outer

@@ -1,6 +1,9 @@
 package pgtest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // driftQueries count the keys whose two shapes disagree. They are written by
 // hand, so that they share nothing with the code that is tested.
@@ -39,4 +42,13 @@ func Agree(t testing.TB, dsn string) {
 			t.Errorf("%s: the two shapes of %d keys disagree", migration, keys)
 		}
 	}
+}
+
+// DriftSQL is a query that counts the drifting keys of all canonical migrations.
+func DriftSQL() string {
+	counts := make([]string, 0, len(driftQueries))
+	for _, q := range driftQueries {
+		counts = append(counts, "("+q.sql+")")
+	}
+	return "SELECT " + strings.Join(counts, " + ")
 }

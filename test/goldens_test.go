@@ -1,0 +1,216 @@
+package test
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+)
+
+// ways are the contexts in which each golden is played.
+var ways = []struct {
+	name  string
+	query bool // by simple protocol alone
+	make  func(r recorded) []pgproto3.FrontendMessage
+}{
+	{"simple", true, func(r recorded) []pgproto3.FrontendMessage { return query(r.interpolated()) }},
+	{"extended", false, func(r recorded) []pgproto3.FrontendMessage {
+		return append(bindings(r, "", 0), &pgproto3.Sync{})
+	}},
+	{"named, binary results", false, func(r recorded) []pgproto3.FrontendMessage {
+		return append(append(bindings(r, "s", 1), &pgproto3.Close{ObjectType: 'S', Name: "s"}), &pgproto3.Sync{})
+	}},
+	{"pipelined", false, func(r recorded) []pgproto3.FrontendMessage {
+		note, user := recorded{SQL: "UPDATE public.orders SET note = 'before' WHERE id = 1"}, recorded{SQL: "UPDATE public.users SET is_active = NOT is_active WHERE id = 2 RETURNING id"}
+		all := append(bindings(note, "", 0), bindings(r, "", 0)...)
+		all = append(append(all, bindings(user, "u", 0)...), bindings(r, "again", 0)...)
+		return append(all, &pgproto3.Sync{}, &pgproto3.Close{ObjectType: 'S', Name: "again"}, &pgproto3.Sync{})
+	}},
+	{"in a savepoint that an error rolls back, then again", true, func(r recorded) []pgproto3.FrontendMessage {
+		one := query(r.SQL)
+		if len(r.Args) > 0 {
+			one = append(bindings(r, "", 0), &pgproto3.Sync{})
+		}
+		all := append(append(query("BEGIN"), query("SAVEPOINT before")...), one...)
+		all = append(append(all, query("SELECT 1 / 0")...), query("ROLLBACK TO before")...)
+		return append(append(all, one...), query("COMMIT")...)
+	}},
+}
+
+// undone are the first words of what is rolled back, so that the next golden
+// finds the same database.
+var undone = []string{"CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "REINDEX", "CLUSTER", "SECURITY", "REFRESH"}
+
+// TestGoldensOnPostgres plays the SQL of every golden against a database
+// without the migrations and through pgjanus: what a client hears must be the
+// same, and the old tables, and there must be no drift. What knows the new shape
+// is held against a database that has it, without pgjanus. A refusal must be the
+// golden's, and nothing may have been executed.
+func TestGoldensOnPostgres(t *testing.T) {
+	played, answered := 0, 0
+	outcomes := map[string]int{}
+	for args, all := range goldens(t) {
+		if strings.Contains(args, "max=") || strings.Contains(args, "prepared") {
+			continue // what the session has done before: proxy/testdata/wire has them
+		}
+		t.Run(strings.TrimSpace("plan"+args), func(t *testing.T) {
+			s := newTheatre(t, args)
+			for _, g := range all {
+				if strings.Contains(g.sql, "PREPARE TRANSACTION") {
+					continue // its name is the server's, not the database's: the next test has it
+				}
+				outcomes[g.outcome]++
+				played += s.play(g)
+			}
+			answered += s.answered
+		})
+	}
+	if part := flag.Lookup("test.run").Value.String(); !strings.Contains(part, "/") && (outcomes["rewrite"] < 250 || answered < 1100) {
+		t.Errorf("%v goldens, of which %d were executed without an error: this shows little", outcomes, answered)
+	}
+	t.Logf("%v goldens, played %d times in %d contexts, %d times without an error", outcomes, played, len(ways), answered)
+}
+
+func TestATransactionThatIsPreparedHasBothShapes(t *testing.T) {
+	g := newGate(t, 3)
+	g.phase("dualwrite")
+	pgtest.Exec(t, g.dsn, "UPDATE orders SET items = items", "UPDATE users SET is_active = is_active", "UPDATE counters SET id = id")
+	name := "'" + strings.ReplaceAll(t.Name(), "'", "") + "'"
+	pgtest.Exec(t, g.dsn, "BEGIN", `UPDATE orders SET items = '[{"sku": "two"}]'`, "UPDATE users SET is_active = NOT is_active", "PREPARE TRANSACTION "+name)
+	pgtest.Agree(t, g.direct)
+	pgtest.Exec(t, g.dsn, "COMMIT PREPARED "+name)
+	pgtest.Agree(t, g.direct)
+	if n := pgtest.Value[int64](t, g.direct, "SELECT count(*) FROM order_items WHERE sku = 'two'"); n != 3 {
+		t.Errorf("%d new rows, want 3", n)
+	}
+}
+
+// play plays a golden in every context that it fits.
+func (s *theatre) play(g golden) (played int) {
+	s.t.Helper()
+	pinned, done := false, false
+	defer func() {
+		if !done {
+			s.t.Logf("while %s was played: %s", g.pos, g.sql)
+		}
+	}()
+	plain := s.before
+	if g.knowsTheNewShape() {
+		plain = s.after
+	}
+	s.reset(plain)
+	r := recorded{SQL: g.sql}
+	if strings.Contains(g.sql, "$1") {
+		r.Args = plain.arguments(g.sql)
+	}
+	copies := g.begins("COPY") && strings.Contains(strings.ToUpper(g.sql), "STDIN")
+	for _, way := range ways {
+		if copies && !way.query {
+			continue // a server that is told to take rows reads past a Sync that has been sent
+		}
+		s.reset(plain, s.through)
+		messages := way.make(r)
+		if g.begins(undone...) {
+			messages = append(append(query("BEGIN"), endless(messages)...), query("ROLLBACK")...)
+		}
+		difference := s.compare(g, plain, messages)
+		if reason := noticeable[s.world+" "+g.sql]; reason != "" {
+			pinned = pinned || difference != ""
+		} else if difference != "" {
+			s.t.Errorf("%s, %s:\n%s\n%s", g.pos, way.name, r.interpolated(), difference)
+			return played
+		}
+		played++
+	}
+	if reason := noticeable[s.world+" "+g.sql]; reason != "" && !pinned {
+		s.t.Errorf("%s: %s\nno client sees a difference: take it off the list", g.pos, g.sql)
+	}
+	done = true
+	return played
+}
+
+// endless leaves COMMIT out.
+func endless(messages []pgproto3.FrontendMessage) []pgproto3.FrontendMessage {
+	return slices.DeleteFunc(slices.Clone(messages), func(m pgproto3.FrontendMessage) bool {
+		q, ok := m.(*pgproto3.Query)
+		return ok && q.String == "COMMIT"
+	})
+}
+
+// compare says what a client, or who looks at the tables, sees of pgjanus.
+func (s *theatre) compare(g golden, plain side, messages []pgproto3.FrontendMessage) string {
+	s.t.Helper()
+	shape := "SELECT fixture.old_shape()"
+	heard := s.through.inTurn(messages)
+	switch {
+	case g.outcome == "refuse" && !strings.HasPrefix(g.error, "syntax error"):
+		want := strconv.Quote("M" + g.error + "\x00H" + g.hint + "\x00")
+		if !strings.Contains(strings.Join(heard, "\n"), want[1:len(want)-1]) {
+			return fmt.Sprintf("is not refused with %s\nbut answered\n%s", want, strings.Join(heard, "\n"))
+		}
+		if plain.direct == s.after.direct {
+			shape = "SELECT fixture.whole()"
+		}
+	default:
+		said := plain.inTurn(messages)
+		if d := differs(g.comparable(said), g.comparable(heard)); d != "" {
+			return d
+		}
+		if !slices.ContainsFunc(said, func(line string) bool { return strings.HasPrefix(line, `"E`) }) {
+			s.answered++
+		}
+		if g.knowsTheNewShape() {
+			shape = "SELECT 'what it writes is carried to the other shape'"
+		}
+	}
+	if d := lacks(plain.value(shape), s.through.value(shape)); d != "" {
+		return "the tables differ: " + d
+	}
+	if n := s.through.value("SELECT (" + pgtest.DriftSQL() + ")::text"); s.active && n != "0" {
+		return "the shapes of " + n + " keys disagree"
+	}
+	return ""
+}
+
+// lacks is what is in the tables of one side alone.
+func lacks(plain, through string) string {
+	if plain == through {
+		return ""
+	}
+	a, b := strings.Split(plain, "\n"), strings.Split(through, "\n")
+	only := func(a, b []string) string {
+		return strings.Join(slices.DeleteFunc(slices.Clone(a), func(line string) bool { return slices.Contains(b, line) }), "\n  ")
+	}
+	return "plain has\n  " + only(a, b) + "\nand behind pgjanus is\n  " + only(b, a)
+}
+
+// comparable drops what may differ: the costs and times that EXPLAIN shows, and
+// the rows of who knows the new shape, from which pgjanus hides it in *.
+func (g golden) comparable(heard []string) []string {
+	return slices.DeleteFunc(slices.Clone(heard), func(line string) bool {
+		return (g.begins("EXPLAIN") || g.knowsTheNewShape()) && strings.HasPrefix(line, `"D`) ||
+			g.knowsTheNewShape() && strings.HasPrefix(line, "RowDescription")
+	})
+}
+
+// inTurn is say, but waits for the answer to each Query: COPY FROM reads on.
+func (s side) inTurn(messages []pgproto3.FrontendMessage) (heard []string) {
+	s.t.Helper()
+	limit := time.AfterFunc(20*time.Second, func() { s.conn.Close() }) // a reply that never comes
+	defer limit.Stop()
+	from := 0
+	for i, m := range messages {
+		if _, ok := m.(*pgproto3.Query); ok {
+			heard = append(heard, s.say(messages[from:i+1]...)...)
+			from = i + 1
+		}
+	}
+	return append(heard, s.say(messages[from:]...)...)
+}
