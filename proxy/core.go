@@ -30,10 +30,10 @@ import (
 // The epoch changes at a transaction boundary only: nothing is outstanding and
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
-// behind a Sync until the answers are in. That is the one place where one
-// direction waits for the other, and it cannot deadlock: the server has
+// behind a Sync until the answers are in. It cannot deadlock: the server has
 // everything it needs to answer, and Postgres does not read the next message
-// before it has answered the last either.
+// before it has answered the last either. One direction waits for the other at
+// one more place, where the server is asked what names stand for; see asking.
 type core struct {
 	current func() *rewrite.Planner // the rules that are in force now
 	changed func()                  // DDL has taken effect; may be nil
@@ -72,6 +72,8 @@ type core struct {
 	// prepared has the syncs that the server connection has, by name.
 	prepared map[string]preparation
 	batch    uint64 // number of the batch: messages up to one Sync, from 1
+
+	asking asking // what names stand for
 
 	held    []byte    // completion that waits for syncs
 	syncing time.Time // when the syncs that are outstanding were sent
@@ -166,12 +168,17 @@ func (c *core) pop() expectation {
 		c.queue.pop()
 	}
 	if c.queue.len() == 0 {
-		select {
-		case c.drained <- struct{}{}:
-		default:
-		}
+		c.nowDrained()
 	}
 	return e
+}
+
+// nowDrained tells the driver that the queue is empty.
+func (c *core) nowDrained() {
+	select {
+	case c.drained <- struct{}{}:
+	default:
+	}
 }
 
 func (c *core) head() *expectation {

@@ -65,6 +65,7 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	c.showError(h, frame, out)
 	c.copying = false
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
+		c.asking.failed, c.asking.answered = asks(h), c.asking.answered && !asks(h)
 		return
 	}
 	risky := false
@@ -82,7 +83,9 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	if risky {
 		c.loseUnnamed()
 	}
-	c.skipping = c.queue.len() == 0
+	if c.skipping = c.queue.len() == 0; c.skipping {
+		c.nowDrained() // a question may have been skipped
+	}
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has
@@ -113,7 +116,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
 			return appendMapped(dst, frame, d.edited)
-		case h != nil && h.swallow:
+		case h != nil && h.swallow && !d.question:
 			return dst
 		}
 		return append(dst, frame...)

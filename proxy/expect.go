@@ -64,6 +64,7 @@ type detail struct {
 	pushed  uint64
 	// prepares, with drops: how many texts before it may have prepared writes by SQL
 	prepares uint64
+	question bool        // the message was sent to ask what names stand for
 	undo     func(*core) // runs when the message failed or was skipped
 	done     func(*core) // runs when the answer says that it succeeded
 }

@@ -17,7 +17,9 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	mention := c.planner.Mentions(text)
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.plan(text, mention, c.env)
+		if plan = c.plan(text, mention, false, out); plan == nil {
+			return nil
+		}
 	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
@@ -82,8 +84,9 @@ func (c *core) setPortal(name []byte, p portal) {
 	}
 }
 
-// onBind binds a portal. A statement from an earlier epoch is prepared anew
-// first, where the text that the server should have is a different one.
+// onBind binds a portal. A statement from an earlier epoch, or one whose names
+// stand for something else than when it was prepared, is prepared anew first,
+// where the text that the server should have is a different one.
 func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (whole bool, err error) {
 	name, rest, ok := cstring(body)
 	statementName, _, ok2 := cstring(rest)
@@ -94,13 +97,15 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		return false, nil
 	}
 	s := c.lookup(statementName)
-	stale := s != nil && s.planner != c.planner
+	stale := s != nil && (s.planner != c.planner || c.namesMove())
 	p := portal{}
 	if s != nil {
 		p = portal{plan: s.plan, drops: s.drops}
 	}
 	if stale {
-		p.plan = c.planAnew(s)
+		if p.plan = c.planAnew(s, out); p.plan == nil {
+			return false, nil
+		}
 		if p.plan.Outcome == rewrite.Refuse {
 			if complete {
 				c.refuseAnew(p.plan, out)
@@ -150,6 +155,10 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	if len(name) > 0 {
 		p = c.portals[string(name)]
 	}
+	if plan := c.outdated(p); plan != nil {
+		c.refuseAnew(plan, out)
+		return nil
+	}
 	c.sawExecuted(p.plan)
 	var d *detail
 	if p.drops.some {
@@ -191,7 +200,10 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	case body[0] == 'S':
 		if s := c.lookup(name); s != nil {
 			if s.unsure {
-				anew := c.planAnew(s)
+				anew := c.planAnew(s, out)
+				if anew == nil {
+					return nil
+				}
 				if anew.Outcome == rewrite.Refuse {
 					c.refuseAnew(anew, out)
 					return nil

@@ -165,6 +165,12 @@ func answers(a answer, kind byte) bool {
 // onDataRow passes a row on, without its last column where that is ours: one
 // byte of a boolean behind its length.
 func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool, err error) {
+	if asks(h) {
+		if len(in)-from < size {
+			return false, nil
+		}
+		return true, c.onAnswer(in[from+headerSize : from+size])
+	}
 	if hides(h) {
 		c.skipFrame(size)
 		return true, nil
@@ -268,6 +274,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 		}
 	case answerQuery:
 		c.noteTag(in[from:to], h.detail)
+		if h.swallow {
+			return nil
+		}
 		if h.detail == nil || h.detail.query == nil {
 			break
 		}
@@ -319,8 +328,14 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
+	asked := asks(h)
 	c.pop()
-	out.forward(from, to)
+	if asked {
+		c.asking.waits = false
+	}
+	if !asked || c.asking.failed {
+		out.forward(from, to)
+	}
 	if c.status == 'I' && c.ddl {
 		c.ddl = false
 		if c.changed != nil {

@@ -12,16 +12,22 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if !ok {
 		return errProtocol
 	}
-	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil}
-	c.unnamed.plan, c.portal = nil, portal{}
-	mention := c.planner.Mentions(text)
-	if drops := droppingOf(text, mention); drops.some {
-		c.forgetPrepared()
-		e.detail = &detail{drops: drops, pushed: c.statements.pushed, prepares: c.prepares}
+	if c.asking.failed {
+		c.asking.failed = false
+		return nil // it was answered by the error of the question
 	}
+	mention, prepares := c.planner.Mentions(text), c.prepares
 	plan := c.executed(text, mention)
 	if plan == nil {
-		plan = c.plan(text, mention, c.env)
+		if plan = c.plan(text, mention, true, out); plan == nil {
+			return nil
+		}
+	}
+	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil}
+	c.unnamed.plan, c.portal = nil, portal{}
+	if drops := droppingOf(text, mention); drops.some {
+		c.forgetPrepared()
+		e.detail = &detail{drops: drops, pushed: c.statements.pushed, prepares: prepares}
 	}
 	c.sawQuery(plan)
 	switch plan.Outcome {
@@ -48,14 +54,28 @@ func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 	c.queue.push(e)
 }
 
-// planAnew plans a prepared statement under the rules of the current epoch.
-func (c *core) planAnew(s *statement) *rewrite.Plan {
-	return c.plan(s.text, c.planner.Mentions(s.text), c.env)
+// planAnew plans a prepared statement under the rules of the current epoch and
+// what its names stand for now; see plan.
+func (c *core) planAnew(s *statement, out *batch) *rewrite.Plan {
+	return c.plan(s.text, c.planner.Mentions(s.text), false, out)
 }
 
-// plan plans a text of the client, of which mention is known, and counts the outcome.
-func (c *core) plan(text []byte, mention rewrite.Mention, env rewrite.Env) *rewrite.Plan {
-	plan, source := c.planner.PlanFrom(text, mention, env)
+// plan plans a text of the client, of which mention is known, and counts the
+// outcome. It returns nil where the server was asked something first: then the
+// client's message, a Query or not, has to wait.
+func (c *core) plan(text []byte, mention rewrite.Mention, query bool, out *batch) *rewrite.Plan {
+	plan, source := c.planner.PlanFrom(text, mention, c.env)
+	if plan.Ask != nil && !c.copying && !(query && c.batched) {
+		names, known := c.asking.answerTo(plan.Ask)
+		if !known {
+			c.ask(plan.Ask, query, out)
+			return nil
+		}
+		env := c.env
+		env.Names = names
+		plan, source = c.planner.PlanFrom(text, mention, env)
+	}
+	c.env.Shadowed = c.env.Shadowed || plan.Shadows
 	if plan.PreparesWrite || plan.PreparesGuarded {
 		c.env.SQLPrepared = c.env.SQLPrepared || plan.PreparesWrite
 		c.guardedPrepares = c.guardedPrepares || plan.PreparesGuarded

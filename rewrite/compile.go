@@ -85,6 +85,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
+	p.questions()
 	names := make([]string, 0, len(p.byName))
 	for name := range p.byName {
 		names = append(names, name)

@@ -18,18 +18,20 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
+	created map[node]bool            // names of what it creates
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
 	mixed   *Refusal                 // of a statement that needs two for one migration
 	ctes    int
+	names   naming
 	blind   bool // what is hidden shows: the text cannot be read with certainty
 }
 
 // plan parses text and plans each of its statements.
 func (p *Planner) plan(text string, env Env) *Plan {
 	blind := p.unreadable([]byte(text), env) != nil
-	if !p.active && !p.mentionsPrepare(text) && (blind || !p.hides && !p.lastval) {
+	if !p.active && !p.mentionsPrepare(text) && (blind || !mentionsTemporary([]byte(text))) && (blind || !p.hides && !p.lastval) {
 		return &Plan{Outcome: Pass, Original: text}
 	}
 	tree, err := pg_query.Parse(text)
@@ -42,11 +44,20 @@ func (p *Planner) plan(text string, env Env) *Plan {
 	}
 	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}, blind: blind}
 	for _, raw := range tree.Stmts {
-		if err := w.statement(raw); err != nil {
+		err := w.statement(raw)
+		if late := w.names.late; late != nil && (err != nil || w.stmt.Outcome != Pass || w.names.several) {
+			err = late
+		} else if err != nil && w.names.asked != nil {
+			return w.ask(kindOf(raw.Stmt))
+		}
+		if err != nil {
 			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
 			plan := p.refuse(text, refusal)
-			plan.Statements[0].Kind = kindOf(raw.Stmt)
+			plan.Shadows, plan.Statements[0].Kind = w.plan.Shadows, kindOf(raw.Stmt)
 			return plan
+		}
+		if w.names.late = nil; w.names.shifted == "" && len(tree.Stmts) > 1 && w.shifts(raw.Stmt) {
+			w.names.shifted = statementName(raw.Stmt)
 		}
 	}
 	for i := range w.plan.Statements {
@@ -54,6 +65,11 @@ func (p *Planner) plan(text string, env Env) *Plan {
 			w.plan.Outcome = Rewrite
 		}
 	}
+	// Where all that might be ours passes, it does not matter what names stand for.
+	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.several) {
+		return w.ask(w.plan.Statements[0].Kind)
+	}
+	w.plan.elsewhere = w.names.apart && w.plan.Outcome == Pass
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)
 	}
@@ -70,7 +86,7 @@ func (p *Planner) mentionsPrepare(text string) bool {
 // the one that Postgres gives, as the parser is Postgres's own.
 func (p *Planner) unparsed(text string, err error) *Plan {
 	if !p.active {
-		return &Plan{Outcome: Pass, Original: text}
+		return &Plan{Outcome: Pass, Original: text, Shadows: mentionsTemporary([]byte(text))}
 	}
 	plan := p.refuse(text, &Refusal{
 		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(text, err),
@@ -96,6 +112,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
 	}
 
+	w.created = w.creations(raw.Stmt)
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err
 	}
@@ -185,7 +202,10 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 			return
 		}
 		target := writeTarget(n)
-		rel := w.resolveAny(target)
+		rel := w.resolve(target)
+		if _, later := stmt.Node.(*pg_query.Node_PrepareStmt); later {
+			rel = w.resolveLater(target)
+		}
 		if rel != nil && rel.guarded() {
 			refusal = w.guardedWrite(rel, n)
 		} else if rel != nil {

@@ -12,6 +12,12 @@ type Env struct {
 	// SQLPrepared: the session has prepared, by SQL and while the migration was
 	// off or had a guard, a statement that writes to a migrating table.
 	SQLPrepared bool
+	// Shadowed: the session may have relations that the catalog does not show, and
+	// that have names of migrating ones: temporary ones, or what it created just now.
+	Shadowed bool
+	// Names is the answer to the Question of the planner, or "" where it has not
+	// been asked.
+	Names string
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int
 }
@@ -57,15 +63,16 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	}
 	if unread != nil {
 		plan := p.plan(string(text), env) // which passes: every migration is off
-		plan.unread = unread
+		plan.unread, plan.Shadows = unread, mentionsTemporary(text)
 		return plan, Planned
 	}
-	if plan := p.cache.get(text); plan != nil {
+	cache, shapes := p.kept(env)
+	if plan := cache.get(text); plan != nil {
 		return plan, FromCache
 	}
-	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), env) })
+	plan, source, kept := shapes.plan(text, func() *Plan { return p.plan(string(text), env) })
 	if !kept {
-		p.cache.put(plan)
+		cache.put(plan)
 	}
 	return plan, source
 }

@@ -12,7 +12,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	if rel == nil || err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)

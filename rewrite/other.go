@@ -11,7 +11,7 @@ func (w *planning) copyFrom(n *pg_query.CopyStmt) error {
 	if !n.IsFrom {
 		return nil // a write in COPY (query) TO is found by overlooked
 	}
-	rel := w.resolveAny(n.Relation)
+	rel := w.resolve(n.Relation)
 	switch {
 	case rel == nil:
 		return nil
@@ -54,7 +54,7 @@ func (w *planning) prepare(n *pg_query.PrepareStmt) error {
 		if rv == nil || len(w.byName[rv.Relname]) == 0 {
 			return
 		}
-		if rel := w.resolveAny(rv); rel != nil && rel.guarded() {
+		if rel := w.resolveLater(rv); rel != nil && rel.guarded() {
 			w.plan.PreparesGuarded = true
 		} else {
 			w.plan.PreparesWrite = true
@@ -85,15 +85,9 @@ func (w *planning) ddl(stmt *pg_query.Node) error {
 		*pg_query.Node_DeclareCursorStmt, *pg_query.Node_CreateTableAsStmt, *pg_query.Node_CreateFunctionStmt,
 		*pg_query.Node_CreateStatsStmt, *pg_query.Node_CreatePublicationStmt, *pg_query.Node_AlterPublicationStmt,
 		*pg_query.Node_CallStmt, *pg_query.Node_TransactionStmt, *pg_query.Node_ExecuteStmt:
-		if cta := stmt.GetCreateTableAsStmt(); cta != nil {
-			return w.changes(cta.GetInto().GetRel(), stmt)
-		}
 		return nil
 	case *pg_query.Node_CreateStmt:
 		create := stmt.GetCreateStmt()
-		if err := w.changes(create.Relation, stmt); err != nil {
-			return err
-		}
 		for _, parent := range create.InhRelations {
 			if err := w.changes(parent.GetRangeVar(), stmt); err != nil {
 				return err
@@ -105,7 +99,7 @@ func (w *planning) ddl(stmt *pg_query.Node) error {
 	}
 	var err error
 	walk(stmt, func(n node) {
-		if rv, ok := n.(*pg_query.RangeVar); ok && err == nil {
+		if rv, ok := n.(*pg_query.RangeVar); ok && err == nil && !w.created[rv] {
 			err = w.changes(rv, stmt)
 		}
 	})
@@ -139,7 +133,7 @@ func (w *planning) drop(n *pg_query.DropStmt, stmt *pg_query.Node) error {
 }
 
 func (w *planning) changes(rv *pg_query.RangeVar, stmt *pg_query.Node) error {
-	rel := w.resolveAny(rv)
+	rel := w.resolve(rv)
 	if rel == nil {
 		return nil
 	}

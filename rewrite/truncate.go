@@ -9,23 +9,21 @@ import (
 func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 	named := map[string]bool{}
 	for _, r := range n.Relations {
-		if rel := w.resolveAny(r.GetRangeVar()); rel != nil {
+		if rel := w.resolve(r.GetRangeVar()); rel != nil {
 			named[rel.name.String()] = true
 		}
 	}
 	for _, r := range n.Relations {
 		rv := r.GetRangeVar()
-		rel, err := w.resolve(rv)
-		if err != nil {
-			return err
-		}
+		rel := w.resolve(rv)
 		if rel == nil {
 			continue
 		}
 		if len(rel.new) > 0 && named[rel.new[0].Old.Name.String()] {
 			continue
 		}
-		if rel, err = w.target(rv); err != nil {
+		rel, err := w.target(rv)
+		if err != nil {
 			return err
 		}
 		for _, m := range rel.old {

@@ -10,7 +10,7 @@ func (w *planning) update(n *pg_query.UpdateStmt) (*write, error) {
 	if rel == nil || err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	assigned := targetNames(n.TargetList)
 	for _, m := range rel.old {
 		if _, new := m.written(assigned); new {
