@@ -116,7 +116,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
 			return appendMapped(dst, frame, d.edited)
-		case h != nil && h.swallow && !d.question:
+		case h != nil && h.swallow && !d.question && d.anew == nil:
 			return dst
 		}
 		return append(dst, frame...)
