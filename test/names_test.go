@@ -245,6 +245,10 @@ func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
 				var history []string
 				for n := range steps {
 					messages := s.messages()
+					if n == 0 && i == 0 && rounds%2 == 0 { // pgjanus does not see it come
+						messages = []pgproto3.FrontendMessage{&pgproto3.Query{String: "SELECT shadow()"}}
+						s.text.WriteString(" | SELECT shadow()")
+					}
 					history = append(history, s.text.String())
 					if d := differs(wires[0].say(messages...), wires[1].say(messages...)); d != "" {
 						t.Errorf("seed %d, session %d, step %d: %s\n%s", seed+int64(rounds), i, n, d, strings.Join(history[max(0, n-12):], "\n"))
@@ -257,6 +261,7 @@ func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
 			}()
 		}
 		running.Wait()
+		pgtest.Agree(t, p.gate.direct)
 		if t.Failed() {
 			break
 		}
@@ -271,7 +276,6 @@ func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
 			}
 		}
 	}
-	pgtest.Agree(t, p.gate.direct)
 }
 
 // qualifiedNames learns the relations behind direct, with their schemas.
