@@ -45,7 +45,7 @@ func (p *Planner) plan(text string, env Env) *Plan {
 	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}, blind: blind}
 	for _, raw := range tree.Stmts {
 		err := w.statement(raw)
-		if late := w.names.late; late != nil && (err != nil || w.stmt.Outcome != Pass || w.names.several) {
+		if late := w.names.late; late != nil && (err != nil || w.stmt.Outcome != Pass || w.names.mixed) {
 			err = late
 		} else if err != nil && w.names.asked != nil {
 			return w.ask(kindOf(raw.Stmt))
@@ -66,10 +66,10 @@ func (p *Planner) plan(text string, env Env) *Plan {
 		}
 	}
 	// Where all that might be ours passes, it does not matter what names stand for.
-	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.several) {
+	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.mixed) {
 		return w.ask(w.plan.Statements[0].Kind)
 	}
-	w.plan.elsewhere = w.names.apart && w.plan.Outcome == Pass
+	w.plan.elsewhere = w.names.apart && !w.names.ours && w.plan.Outcome == Pass
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)
 	}

@@ -104,8 +104,10 @@ func (p *Planner) Contests(env Env) bool { return p.question(env) != nil }
 // naming is what is known, while a text is planned, of what its names stand for.
 type naming struct {
 	asked   *pg_query.RangeVar // a name of which it was not known
-	several bool               // such a name may stand for several relations of migrations
-	apart   bool               // a name stands for none of them, though it might
+	// mixed: the text may be one to rewrite or refuse for another answer though it
+	// passes where every name stands for a relation of a migration.
+	mixed       bool
+	ours, apart bool // some name stands for one, or for none though it might
 	// shifted is an earlier statement of the text that may change what names
 	// stand for; late refuses one that depends on it.
 	shifted string
@@ -123,6 +125,8 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 		return nil
 	}
 	q := w.question(w.env)
+	ours := w.names.ours
+	w.names.ours = true
 	if rv.Schemaname != "" || !w.isContested(rv.Relname) {
 		return found[0]
 	}
@@ -137,7 +141,7 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 		if w.names.asked == nil {
 			w.names.asked = rv
 		}
-		w.names.several = w.names.several || len(found) > 1
+		w.names.mixed = w.names.mixed || len(found) > 1
 		return found[0]
 	}
 	for _, rel := range found {
@@ -145,7 +149,7 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 			return rel
 		}
 	}
-	w.names.apart = true
+	w.names.ours, w.names.apart = ours, true
 	return nil
 }
 

@@ -13,6 +13,8 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 			named[rel.name.String()] = true
 		}
 	}
+	// It passes where it names both tables, and not where one of them is another's.
+	w.names.mixed = w.names.mixed || len(n.Relations) > 1
 	for _, r := range n.Relations {
 		rv := r.GetRangeVar()
 		rel := w.resolve(rv)

@@ -40,7 +40,7 @@ CREATE FUNCTION shadow() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
 	CREATE TEMP TABLE orders (id bigint PRIMARY KEY, customer text, total_cents int, items jsonb DEFAULT '[]', note text, updated_at timestamptz); END $$`
 
 // tenantPair is a pair with tenants, and a role whose search_path begins with a.
-func tenantPair(t *testing.T) (p *pair, role string) {
+func tenantPair(t *testing.T, phase string) (p *pair, role string) {
 	p = newPair(t, 40)
 	for _, dsn := range []string{p.plain, p.gate.direct} {
 		pgtest.Exec(t, dsn, tenants)
@@ -63,7 +63,7 @@ func tenantPair(t *testing.T) (p *pair, role string) {
 			fmt.Sprintf("ALTER ROLE %q IN DATABASE %q SET search_path = a, public", role, database),
 			fmt.Sprintf("GRANT USAGE ON SCHEMA public, b TO %[1]q; GRANT ALL ON ALL TABLES IN SCHEMA public, a, b TO %[1]q; GRANT ALL ON ALL SEQUENCES IN SCHEMA public, a, b TO %[1]q", role+"_b"))
 	}
-	p.gate.phase("dualwrite") // with the tenants in the catalog
+	p.gate.phase(phase) // with the tenants in the catalog
 	return p, role
 }
 
@@ -218,7 +218,17 @@ func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
 		}
 		duration = 0
 	}
-	p, role := tenantPair(t)
+	t.Run("dualwrite", func(t *testing.T) { tenantRounds(t, "dualwrite", seed, duration) })
+	t.Run("off", func(t *testing.T) { tenantRounds(t, "off", seed, duration/4) })
+}
+
+func tenantRounds(t *testing.T, phase string, seed int64, duration time.Duration) {
+	p, role := tenantPair(t, phase)
+	agree := func() {
+		if phase != "off" {
+			pgtest.Agree(t, p.gate.direct)
+		}
+	}
 	const steps = 60
 	rounds := 0
 	for start := time.Now(); rounds == 0 || time.Since(start) < duration; rounds++ {
@@ -261,7 +271,7 @@ func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
 			}()
 		}
 		running.Wait()
-		pgtest.Agree(t, p.gate.direct)
+		agree()
 		if t.Failed() {
 			break
 		}
