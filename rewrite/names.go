@@ -103,7 +103,7 @@ func (p *Planner) Contests(env Env) bool { return p.question(env) != nil }
 
 // naming is what is known, while a text is planned, of what its names stand for.
 type naming struct {
-	asked   *pg_query.RangeVar // a name of which it was not known
+	asked *pg_query.RangeVar // a name of which it was not known
 	// mixed: the text may be one to rewrite or refuse for another answer though it
 	// passes where every name stands for a relation of a migration.
 	mixed       bool

@@ -155,6 +155,10 @@ func newWorld(r *rand.Rand) *world {
 CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CHECK (n < 900), s text, %s %s%s, PRIMARY KEY (%s));
 CREATE UNIQUE INDEX ON %[1]s.%[2]s (s) WHERE n = 8;
 `, schema, quoted, w.value, w.kind.sqlType, extra, strings.Join(w.key, ", "))
+	twin := r.Intn(3) == 0 // what the name stands for depends on search_path
+	if twin {
+		w.old += fmt.Sprintf("CREATE SCHEMA twin; CREATE TABLE twin.%s (LIKE %s.%[1]s);\n", quoted, schema)
+	}
 	if t := userTriggers[trigger]; t != "" {
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}
@@ -202,7 +206,7 @@ CREATE UNIQUE INDEX ON %[1]s.%[2]s (s) WHERE n = 8;
 			w.rules += fmt.Sprintf("    down: {%s: %q}\n", w.value, down)
 		}
 	}
-	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %v", shape, w.table, keys, trigger, w.guarded)
+	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %v, twin %v", shape, w.table, keys, trigger, w.guarded, twin)
 	return w
 }
 
