@@ -306,3 +306,39 @@ func (w *wire) qualifiedNames(direct string) {
 		w.relations[oid] = name
 	}
 }
+
+// TestAClientThatPipelinesIsAskedForEachBind: every Bind of a stream waits for an
+// answer, while the client goes on writing and reads nothing until it has written
+// all of it.
+func TestAClientThatPipelinesIsAskedForEachBind(t *testing.T) {
+	const batches = 1200
+	p, _ := tenantPair(t, "dualwrite")
+	w := dialWireWith(t, p.gate.dsn, map[string]string{"options": "-c search_path=b,public"})
+	messages := []pgproto3.FrontendMessage{
+		&pgproto3.Parse{Name: "o", Query: "UPDATE orders SET items = $1 WHERE id = $2"},
+		&pgproto3.Parse{Name: "p", Query: "SELECT set_config('search_path', $1, false)"}, &pgproto3.Sync{},
+	}
+	for i := range batches {
+		items := fmt.Sprintf(`[{"sku": "s%d", "qty": 1, "price_cents": 2}]`, i)
+		path := []string{"public", "a", "b, public"}[i%3]
+		messages = append(messages,
+			&pgproto3.Bind{PreparedStatement: "p", Parameters: [][]byte{[]byte(path)}}, &pgproto3.Execute{},
+			&pgproto3.Bind{PreparedStatement: "o", Parameters: [][]byte{[]byte(items), []byte(fmt.Sprint(1 + i%40))}}, &pgproto3.Execute{}, &pgproto3.Sync{})
+	}
+	heard := w.say(messages...)
+	updated := 0
+	for _, line := range heard {
+		if strings.Contains(line, "UPDATE 1") {
+			updated++
+		}
+	}
+	if updated != batches {
+		t.Errorf("%d of %d updates are complete; the last answers: %q", updated, batches, heard[max(0, len(heard)-8):])
+	}
+	for i, schema := range []string{"public", "a", "b"} {
+		if n := pgtest.Value[int](t, p.gate.direct, fmt.Sprintf(`SELECT count(*)::int FROM %s.orders WHERE substr(items -> 0 ->> 'sku', 2)::int %% 3 <> %d`, schema, i)); n != 0 {
+			t.Errorf("%d rows of %s.orders were written under another search_path", n, schema)
+		}
+	}
+	pgtest.Agree(t, p.gate.direct)
+}
