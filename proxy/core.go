@@ -55,7 +55,7 @@ type core struct {
 	// seen remembers what sender executes; it may be nil.
 	seen   *usage.Table
 	sender *usage.Client // immutable
-	// prepares counts the texts that may have set env.SQLPrepared.
+	// prepares counts the texts that may have set env.SQLPrepared or env.Shadowed.
 	prepares uint64
 	// guardedPrepares: the session has prepared, by SQL, a write that a guard
 	// made possible.

@@ -52,6 +52,7 @@ func (c *core) noteTag(frame []byte, d *detail) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
 		if d == nil || !d.drops.some || d.prepares == c.prepares {
 			c.env.SQLPrepared, c.guardedPrepares = false, false
+			c.env.Shadowed = c.env.Shadowed && string(frame[headerSize:]) != "DISCARD ALL\x00"
 		}
 		n := c.statements.pushed
 		if d != nil && d.drops.some {

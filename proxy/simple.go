@@ -75,7 +75,10 @@ func (c *core) plan(text []byte, mention rewrite.Mention, query bool, out *batch
 		env.Names = names
 		plan, source = c.planner.PlanFrom(text, mention, env)
 	}
-	c.env.Shadowed = c.env.Shadowed || plan.Shadows
+	if plan.Shadows {
+		c.env.Shadowed = true
+		c.prepares++
+	}
 	if plan.PreparesWrite || plan.PreparesGuarded {
 		c.env.SQLPrepared = c.env.SQLPrepared || plan.PreparesWrite
 		c.guardedPrepares = c.guardedPrepares || plan.PreparesGuarded
