@@ -70,7 +70,7 @@ func asciiLiteral(s string) string {
 	return b.String() + "'"
 }
 
-// question makes the planner's questions: about the names that several schemas
+// questions makes the planner's questions: about the names that several schemas
 // have, and, for sessions that have relations which the catalog does not show,
 // about all of them. Either is nil where there is nothing to ask.
 func (p *Planner) questions() {
