@@ -22,6 +22,9 @@ import (
 // table the role's own privileges cover the rows; the added columns are what a
 // grant by column would lack: UPDATE for sync, INSERT too if the role inserts.
 //
+// SELECT on old is needed on the table as a whole, since statements read its
+// tableoid, which no grant by column that people make covers.
+//
 // Identity columns draw without a check of privileges, and are left out.
 const grantsSQL = `
 WITH rel AS (
@@ -47,7 +50,7 @@ WITH rel AS (
     LATERAL (SELECT old.oid, old.name WHERE p.name = 'SELECT'
       UNION SELECT new.oid, new.name WHERE new.oid <> old.oid) t(oid, name)
   WHERE NOT has_table_privilege(w.oid, t.oid, p.name)
-    AND (p.name = 'DELETE' OR EXISTS (SELECT FROM col WHERE col.attrelid = t.oid
+    AND (p.name = 'DELETE' OR p.name = 'SELECT' AND t.oid = old.oid OR EXISTS (SELECT FROM col WHERE col.attrelid = t.oid
       AND NOT has_column_privilege(w.oid, t.oid, col.attnum, p.name)))
   UNION ALL
   -- added columns of the same table

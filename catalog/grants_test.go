@@ -98,6 +98,18 @@ func TestAGrantByColumnDoesNotReachAddedColumns(t *testing.T) {
 	expect(t, missing(t, conn, role, userStatus))
 }
 
+func TestAGrantOfEveryColumnDoesNotReachTableoid(t *testing.T) {
+	conn := database(t, pgtest.Schema)
+	role := login(t, conn, "writer")
+	run(t, conn, "GRANT SELECT (id, email, is_active, status), UPDATE ON users TO "+role)
+	expect(t, missing(t, conn, role, userStatus), "GRANT SELECT ON public.users TO R")
+	run(t, conn, "SET ROLE "+role)
+	if _, err := conn.Exec(context.Background(), "UPDATE users SET is_active = false RETURNING users.tableoid"); err == nil {
+		t.Error("tableoid can be read")
+	}
+	run(t, conn, "RESET ROLE")
+}
+
 func TestPrivilegesByMembershipCount(t *testing.T) {
 	conn := database(t, pgtest.Schema)
 	role, group := login(t, conn, "writer"), login(t, conn, "team")

@@ -18,7 +18,11 @@ func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *b
 		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
 	})
 	c.queue.push(expectation{answer: answerClose, swallow: true})
-	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{edited: &plan.Extended, anew: s}})
+	d := &detail{anew: s}
+	if plan.Outcome == rewrite.Rewrite {
+		d.edited = &plan.Extended
+	}
+	c.queue.push(expectation{answer: answerParse, swallow: true, detail: d})
 }
 
 // refuseAnew makes a statement fail that the rules of the current epoch refuse.

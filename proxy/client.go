@@ -22,7 +22,7 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 		if size == 0 || (!c.ready && size > c.limits.login) {
 			return n, need{}, errProtocol
 		}
-		if c.syncCopy(out) || begins(in[n]) && c.adopt(out) {
+		if c.asking.waits || c.syncCopy(out) || begins(in[n]) && c.adopt(out) {
 			return n, need{wait: true}, nil
 		}
 		have := min(size, len(in)-n)
@@ -34,9 +34,13 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 		if err != nil {
 			return n, need{}, err
 		}
+		if c.asking.waits {
+			return n, need{wait: true}, nil
+		}
 		if !whole {
 			return n, need{bytes: size}, nil
 		}
+		c.asking.executes(in[n])
 		n += have
 		c.clientPass = size - have
 	}

@@ -31,8 +31,9 @@ import (
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
 // behind a Sync until the answers are in. It does so too where what a prepared
-// statement's name stands for hangs on an answer (errWait), and at the end of a
-// COPY (copyIn). Only there does one direction wait for the other, and it cannot
+// statement's name stands for hangs on an answer (errWait), where the server is
+// asked what names of relations stand for (asking), and at the end of a COPY
+// (copyIn). Only there does one direction wait for the other, and it cannot
 // deadlock: the server has everything it needs to answer, and Postgres does not
 // read the next message before it has answered the last either.
 type core struct {
@@ -61,6 +62,7 @@ type core struct {
 	preparesBySQL bool
 	obscured      []obscured // texts that may have, and could not be read
 	obscures      uint64     // how many there ever were
+	shadows       uint64     // how many texts may have set env.Shadowed
 	failure       string     // what the server's last error said
 	encoding      string     // client_encoding, as the server says
 	waits         bool       // the client side waits for an answer; see errWait
@@ -76,6 +78,8 @@ type core struct {
 	// prepared has the syncs that the server connection has, by name.
 	prepared map[string]preparation
 	batch    uint64 // number of the batch: messages up to one Sync, from 1
+
+	asking asking // what names stand for
 
 	held    []byte    // completion that waits for syncs
 	syncing time.Time // when the syncs that are outstanding were sent

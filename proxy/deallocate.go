@@ -50,6 +50,9 @@ func (c *core) noteTag(frame []byte, d *detail) {
 	c.ddl = c.ddl || definesSchema(frame[headerSize:])
 	switch string(frame[headerSize:]) {
 	case "DEALLOCATE ALL\x00", "DISCARD ALL\x00":
+		if d == nil || !d.drops.some || d.shadows == c.shadows {
+			c.env.Shadowed = c.env.Shadowed && string(frame[headerSize:]) != "DISCARD ALL\x00"
+		}
 		n, obscures := c.statements.pushed, c.obscures
 		if d != nil && d.drops.some {
 			n, obscures = d.pushed, d.obscures

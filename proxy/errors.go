@@ -69,6 +69,7 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		h.detail.revert(c)
 	}
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
+		c.asking.failed, c.asking.answered = asks(h), c.asking.answered && !asks(h)
 		return
 	}
 	risky := false
@@ -87,7 +88,7 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 		c.loseUnnamed()
 	}
 	c.skipping = c.queue.len() == 0
-	c.wake() // the client side may wait for the COPY that has failed
+	c.wake() // the client side may wait for the COPY that has failed, or for a question that is skipped
 }
 
 // loseUnnamed deals with a change of the unnamed statement that the server has
@@ -118,7 +119,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 			return appendFanoutError(dst, frame, migration)
 		case d.edited != nil:
 			return appendMapped(dst, frame, d)
-		case h != nil && h.swallow:
+		case h != nil && h.swallow && !d.question && d.anew == nil:
 			return dst
 		}
 		return append(dst, frame...)

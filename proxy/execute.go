@@ -130,8 +130,10 @@ func (c *core) runs(name string) (*rewrite.Plan, *rewrite.Refusal) {
 
 // runsProtocol is runs for a statement that was prepared through the protocol.
 func (c *core) runsProtocol(name string, s *statement) (*rewrite.Plan, *rewrite.Refusal) {
-	if s.planner != c.planner {
-		anew := c.planAnew(s)
+	if s.planner != c.planner || c.namesMove() {
+		env := c.env
+		env.Prepared = true
+		anew := c.planner.Plan(s.text, env) // what it names without a schema is refused where it is contested
 		switch {
 		case anew.Outcome == rewrite.Refuse:
 			return nil, anew.Refusal
@@ -225,7 +227,9 @@ func (c *core) described(name []byte, s *statement, out *batch) (plan *rewrite.P
 	}
 	anew, own := s.unsure || s.target.misleads(c.targetOf(s.plan)), s.plan
 	if anew {
-		own = c.planAnew(s)
+		if own = c.planAnew(s, out); own == nil {
+			return nil, true
+		}
 	}
 	plan, _ = c.executing(own)
 	if plan.Outcome == rewrite.Refuse && (anew || own.Outcome != rewrite.Refuse) {

@@ -64,8 +64,10 @@ type detail struct {
 	changes []change           // what its statements do to the table, as far as they are not done
 	drops   dropping           // what the text may drop of the first pushed statements
 	pushed  uint64
-	// obscures, with drops: how many texts before it could not be read
-	obscures uint64
+	// with drops: how many texts before it could not be read, and may have made
+	// names stand for others
+	obscures, shadows uint64
+	question          bool        // the message was sent to ask what names stand for
 	undo     func(*core) // runs when the message failed or was skipped
 	done     func(*core) // runs when the answer says that it succeeded
 }

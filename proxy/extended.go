@@ -15,7 +15,10 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 		return errProtocol
 	}
 	mention := c.planner.Mentions(text)
-	plan := c.planPrepared(text, mention)
+	plan := c.planPrepared(text, mention, out)
+	if plan == nil {
+		return nil
+	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
 	s.drops = droppingOf(text, mention)
@@ -82,8 +85,9 @@ func (c *core) setPortal(name []byte, p portal) {
 	}
 }
 
-// onBind binds a portal. A statement from an earlier epoch is prepared anew
-// first, where the text that the server should have is a different one.
+// onBind binds a portal. A statement from an earlier epoch, or one whose names
+// stand for something else than when it was prepared, is prepared anew first,
+// where the text that the server should have is a different one.
 func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (whole bool, err error) {
 	name, rest, ok := cstring(body)
 	statementName, _, ok2 := cstring(rest)
@@ -97,13 +101,15 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	if c.waitsFor(statementName, s) {
 		return false, errWait
 	}
-	stale := s != nil && s.planner != c.planner
+	stale := s != nil && (s.planner != c.planner || c.namesMove())
 	p := portal{}
 	if s != nil {
 		p = portal{plan: s.runs(), drops: s.drops}
 	}
 	if stale && !s.bySQL {
-		p.plan = c.planAnew(s)
+		if p.plan = c.planAnew(s, out); p.plan == nil {
+			return false, nil
+		}
 	}
 	own := p.plan
 	if s != nil && !c.bindable(s, &p, stale) {
@@ -161,11 +167,15 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		}), out)
 		return nil
 	}
+	if plan := c.outdated(p); plan != nil {
+		c.refuseAnew(plan, out)
+		return nil
+	}
 	c.sawExecuted(p.plan)
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()
-		d = &detail{drops: p.drops, pushed: c.statements.pushed, obscures: c.obscures}
+		d = &detail{drops: p.drops, pushed: c.statements.pushed, obscures: c.obscures, shadows: c.shadows}
 	}
 	if changes := c.changesBy(p); len(changes) > 0 {
 		if d == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rewrite"
 )
 
@@ -118,8 +119,8 @@ func feedSlices(t *testing.T, data []byte, slice int, core func([]byte, *batch) 
 }
 
 // fuzzCore returns a maker of cores after login that share planner and metrics.
-func fuzzCore(f *testing.F) func() *core {
-	planner, metrics := canonical(f, "dualwrite", 7), NewMetrics(prometheus.NewRegistry())
+func fuzzCore(f *testing.F, changes ...func(*catalog.Snapshot)) func() *core {
+	planner, metrics := canonical(f, "dualwrite", 7, changes...), NewMetrics(prometheus.NewRegistry())
 	login := encodeServer(f, "AuthenticationOk | ReadyForQuery I")
 	return func() *core {
 		c := newCore(func() *rewrite.Planner { return planner }, coreLimits{statement: 1024, login: maxLoginMessage}, metrics)

@@ -15,7 +15,7 @@ import (
 // preparedBySQL is the entry of what a PREPARE prepares.
 func (c *core) preparedBySQL(named *rewrite.Named) *statement {
 	env := c.env
-	env.Names = true
+	env.Prepared = true
 	plan := c.planner.Plan([]byte(named.Text), env)
 	return &statement{
 		bySQL: true, text: []byte(named.Text), planner: c.planner, plan: plan,
@@ -51,7 +51,7 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 		return
 	}
 	env := c.env
-	env.Names = true
+	env.Prepared = true
 	plan := c.planner.Plan(s.text, env)
 	s.planner = c.planner
 	switch {

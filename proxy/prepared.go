@@ -34,7 +34,7 @@ func (c *core) expectPrepare(sync *rewrite.Sync, d *detail) {
 		}
 	}
 	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{
-		sync: d.sync, done: note(preparation{sure: true}), undo: note(preparation{}),
+		sync: d.sync, question: d.question, done: note(preparation{sure: true}), undo: note(preparation{}),
 	}})
 }
 

@@ -165,6 +165,12 @@ func answers(a answer, kind byte) bool {
 // onDataRow passes a row on, without its last column where that is ours: one
 // byte of a boolean behind its length.
 func (c *core) onDataRow(h *expectation, in []byte, from, size int, out *batch) (whole bool, err error) {
+	if asks(h) {
+		if len(in)-from < size {
+			return false, nil
+		}
+		return true, c.onAnswer(in[from+headerSize : from+size])
+	}
 	if hides(h) {
 		return c.onSyncRow(h, in, from, size), nil
 	}
@@ -295,6 +301,9 @@ func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) e
 		}
 	case answerQuery:
 		c.noteTag(in[from:to], h.detail)
+		if h.swallow {
+			return nil
+		}
 		if h.detail == nil || h.detail.query == nil {
 			break
 		}
@@ -349,7 +358,12 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	if h.answer != answerReady && h.answer != answerQuery {
 		return errProtocol
 	}
-	if e := c.pop(); !e.swallow {
+	e := c.pop()
+	asked := asks(&e)
+	if asked {
+		c.asking.waits = false
+	}
+	if !e.swallow || asked && c.asking.failed {
 		out.forward(from, to)
 	}
 	if c.status == 'I' && c.ddl {
@@ -362,29 +376,4 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 		c.portals = nil // portals end with their transaction
 	}
 	return nil
-}
-
-// onParameter follows the settings that change what a text means.
-func (c *core) onParameter(body []byte) {
-	name, rest, _ := cstring(body)
-	value, _, _ := cstring(rest)
-	switch string(name) {
-	case "standard_conforming_strings":
-		c.env.BackslashEscapes = string(value) == "off"
-	case "client_encoding":
-		c.env.UnsafeEncoding = unsafeEncoding(string(value))
-		c.encoding = string(value)
-	case "application_name":
-		c.rename(string(value))
-	}
-}
-
-// unsafeEncoding reports whether an encoding has ASCII bytes inside characters
-// (PG_ENCODING_IS_CLIENT_ONLY in mb/pg_wchar.h).
-func unsafeEncoding(name string) bool {
-	switch name {
-	case "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004":
-		return true
-	}
-	return false
 }

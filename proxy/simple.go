@@ -12,19 +12,26 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if !ok {
 		return errProtocol
 	}
-	mention := c.planner.Mentions(text)
+	if c.asking.failed {
+		c.asking.failed = false
+		return nil // it was answered by the error of the question
+	}
+	mention, shadows := c.planner.Mentions(text), c.shadows
 	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.statements.anyOpen) {
 		return errWait
+	}
+	env := c.env
+	env.Prepared = c.namesMatter(mention)
+	planned, source := c.planFrom(text, mention, env, asQuery, out)
+	if planned == nil {
+		return nil
 	}
 	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names()}
 	c.unnamed.plan, c.portal = nil, portal{}
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
-		e.detail = &detail{drops: drops, pushed: c.statements.pushed, obscures: c.obscures}
+		e.detail = &detail{drops: drops, pushed: c.statements.pushed, obscures: c.obscures, shadows: shadows}
 	}
-	env := c.env
-	env.Names = c.namesMatter(mention)
-	planned, source := c.planner.PlanFrom(text, mention, env)
 	c.obscure(planned, mention)
 	c.sawQuery(planned)
 	plan, changes := c.resolve(planned, c.sawExecute)
@@ -63,22 +70,43 @@ func (c *core) rewriteQuery(plan *rewrite.Plan, e expectation, out *batch) {
 // FROM STDIN it is the server that waits.
 func (c *core) mustWait(open func() bool) bool { return c.queue.len() > 0 && !c.copying && open() }
 
-// planAnew plans a prepared statement under the rules of the current epoch.
-func (c *core) planAnew(s *statement) *rewrite.Plan {
-	return c.planPrepared(s.text, c.planner.Mentions(s.text))
+// planAnew plans a prepared statement under the rules of the current epoch and
+// what its names stand for now; see planPrepared.
+func (c *core) planAnew(s *statement, out *batch) *rewrite.Plan {
+	return c.planPrepared(s.text, c.planner.Mentions(s.text), out)
 }
 
 // planPrepared plans the text of a statement that may be executed many times,
-// whatever names stand for then.
-func (c *core) planPrepared(text []byte, mention rewrite.Mention) *rewrite.Plan {
+// whatever names of prepared statements stand for then, and counts the outcome.
+// It returns nil where the server was asked something first: then the client's
+// message has to wait.
+func (c *core) planPrepared(text []byte, mention rewrite.Mention, out *batch) *rewrite.Plan {
 	env := c.env
-	env.Names = true
-	return c.plan(text, mention, env)
+	env.Prepared = true
+	plan, source := c.planFrom(text, mention, env, asMessages, out)
+	if plan != nil {
+		c.metrics.planned(plan, source)
+	}
+	return plan
 }
 
-// plan plans a text of the client, of which mention is known, and counts the outcome.
-func (c *core) plan(text []byte, mention rewrite.Mention, env rewrite.Env) *rewrite.Plan {
+// planFrom plans a text of the client, of which mention is known. It returns nil
+// where the server was asked something first. Behind extended messages a Query
+// cannot ask.
+func (c *core) planFrom(text []byte, mention rewrite.Mention, env rewrite.Env, how way, out *batch) (*rewrite.Plan, rewrite.Source) {
 	plan, source := c.planner.PlanFrom(text, mention, env)
-	c.metrics.planned(plan, source)
-	return plan
+	if plan.Ask != nil && !c.copying && !(how == asQuery && c.batched) {
+		names, known := c.asking.answerTo(plan.Ask)
+		if !known {
+			c.ask(plan.Ask, how, out)
+			return nil, source
+		}
+		env.Names = names
+		plan, source = c.planner.PlanFrom(text, mention, env)
+	}
+	if plan.Shadows {
+		c.env.Shadowed = true
+		c.shadows++
+	}
+	return plan, source
 }

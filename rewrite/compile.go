@@ -86,6 +86,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 		return nil, err
 	}
 	p.focus()
+	p.questions()
 	names := make([]string, 0, len(p.byName))
 	for name := range p.byName {
 		names = append(names, name)

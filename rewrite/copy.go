@@ -15,7 +15,7 @@ func (w *planning) copyTable(n *pg_query.CopyStmt, stmt *pg_query.Node, from, to
 	if !n.IsFrom {
 		return w.copyQuery(n, stmt, from)
 	}
-	if rel := w.resolveAny(n.Relation); rel != nil && len(rel.new) == 0 && rel.guarded() {
+	if rel := w.resolve(n.Relation); rel != nil && len(rel.new) == 0 && rel.guarded() {
 		for _, m := range rel.old {
 			columns := rel.copied(n)
 			if _, new := m.written(columns); new {
@@ -33,7 +33,7 @@ func (w *planning) copyTable(n *pg_query.CopyStmt, stmt *pg_query.Node, from, to
 	if err := w.showsKeys(rel, n); err != nil {
 		return err
 	}
-	wr := &write{rel: rel, at: int(n.Relation.Location)}
+	wr := &write{rel: rel, rv: n.Relation}
 	if len(rel.new) > 0 {
 		if err := w.carriesBack(rel, n.Relation); err != nil {
 			return err
@@ -180,14 +180,6 @@ func (w *planning) verb(i int) int {
 		}
 	}
 	return i
-}
-
-// createAs plans CREATE TABLE AS, whose query may have writes in WITH.
-func (w *planning) createAs(n *pg_query.CreateTableAsStmt, stmt *pg_query.Node) error {
-	if err := w.changes(n.GetInto().GetRel(), stmt); err != nil {
-		return err
-	}
-	return w.with(n.GetQuery().GetSelectStmt().GetWithClause(), stmt)
 }
 
 // names returns the strings of a list.

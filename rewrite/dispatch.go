@@ -17,6 +17,7 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
+	created map[node]bool            // names of what it creates
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
@@ -24,14 +25,16 @@ type planning struct {
 	mixed   *Refusal                 // of a statement that needs two for one migration, or one that cannot be told the keys
 	ctes    int
 	literal bool // a constant decides what becomes of it
+	names   naming
+	later   bool // names are read again when the statement at hand, PREPARE, is executed
 }
 
 // plan parses text, of which mention is known, and plans each of its statements.
 func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	blind := p.unreadable([]byte(text), env) != nil
-	names := mention&MentionsNames != 0
-	if blind || !p.active && !names && !p.hides && !p.lastval {
-		return &Plan{Outcome: Pass, Original: text, Obscure: blind && names}
+	concerns := mention&MentionsNames != 0
+	if blind || !p.active && !concerns && !p.hides && !p.lastval && !mentionsTemporary([]byte(text)) {
+		return &Plan{Outcome: Pass, Original: text, Obscure: blind && concerns}
 	}
 	tree, err := pg_query.Parse(text)
 	if err != nil {
@@ -43,11 +46,20 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	}
 	w := &planning{Planner: p, env: env, text: text, tokens: tokens, plan: &Plan{Original: text}}
 	for _, raw := range tree.Stmts {
-		if err := w.statement(raw); err != nil {
+		err := w.statement(raw)
+		if late := w.names.late; late != nil && (err != nil || w.stmt.Outcome != Pass || w.names.mixed) {
+			err = late
+		} else if err != nil && w.names.asked != nil {
+			return w.ask(kindOf(raw.Stmt))
+		}
+		if err != nil {
 			refusal := err.(*Refusal) //nolint:errorlint,forcetypeassert // planning returns no other kind
 			plan := p.refuse(text, refusal)
-			plan.Statements[0].Kind = kindOf(raw.Stmt)
+			plan.Shadows, plan.Statements[0].Kind = w.plan.Shadows, kindOf(raw.Stmt)
 			return plan
+		}
+		if w.names.late = nil; w.names.shifted == "" && len(tree.Stmts) > 1 && w.shifts(raw.Stmt) {
+			w.names.shifted = statementName(raw.Stmt)
 		}
 	}
 	for i := range w.plan.Statements {
@@ -55,6 +67,11 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 			w.plan.Outcome = Rewrite
 		}
 	}
+	// Where all that might be ours passes, it does not matter what names stand for.
+	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.mixed) {
+		return w.ask(w.plan.Statements[0].Kind)
+	}
+	w.plan.elsewhere = w.names.apart && !w.names.ours && w.plan.Outcome == Pass
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)
 		w.plan.runs()
@@ -68,7 +85,7 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 // the one that Postgres gives, as the parser is Postgres's own.
 func (p *Planner) unparsed(text string, mention Mention, err error) *Plan {
 	if !p.active || mention&MentionsRelation == 0 {
-		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0}
+		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0, Shadows: mentionsTemporary([]byte(text))}
 	}
 	plan := p.refuse(text, &Refusal{
 		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(text, err),
@@ -89,6 +106,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return nil
 	}
 	w.stmt.at, w.stmt.syncAt = w.tokens[from].start, w.tokens[to-1].end
+	_, w.later = raw.Stmt.Node.(*pg_query.Node_PrepareStmt)
 	w.deletes, w.both = false, w.bothShapes(raw.Stmt)
 	for _, t := range w.tokens[from:to] {
 		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
@@ -97,6 +115,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.setsReplicationRole(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {
 		return err
 	}
+	w.created = w.creations(raw.Stmt)
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err
 	}
@@ -123,9 +142,6 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 	switch n := stmt.Node.(type) {
 	case *pg_query.Node_SelectStmt:
-		if err := w.into(stmt); err != nil {
-			return err
-		}
 		return w.with(n.SelectStmt.WithClause, stmt)
 	case *pg_query.Node_InsertStmt:
 		return w.topLevel(n.InsertStmt.WithClause, stmt, from, to)
@@ -135,6 +151,8 @@ func (w *planning) dispatch(stmt *pg_query.Node, from, to int) error {
 		return w.topLevel(n.DeleteStmt.WithClause, stmt, from, to)
 	case *pg_query.Node_TruncateStmt:
 		return w.truncate(n.TruncateStmt)
+	case *pg_query.Node_CreateTableAsStmt:
+		return w.with(n.CreateTableAsStmt.GetQuery().GetSelectStmt().GetWithClause(), stmt)
 	case *pg_query.Node_CopyStmt:
 		return w.copyTable(n.CopyStmt, stmt, from, to)
 	case *pg_query.Node_MergeStmt:
@@ -199,7 +217,7 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 			return
 		}
 		target := writeTarget(n)
-		rel := w.resolveAny(target)
+		rel := w.resolve(target)
 		if rel != nil && rel.guarded() {
 			refusal = w.guardedWrite(rel, n)
 		} else if rel != nil {

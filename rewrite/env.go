@@ -9,9 +9,15 @@ type Env struct {
 	// UnsafeEncoding: client_encoding has characters whose second byte is ASCII
 	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
 	UnsafeEncoding bool
-	// Names: what the text has to do with names of prepared statements is asked
+	// Prepared: what the text has to do with names of prepared statements is asked
 	// for, even where it mentions no relation of a migration.
-	Names bool
+	Prepared bool
+	// Shadowed: the session may have relations that the catalog does not show, and
+	// that have names of migrating ones: temporary ones, or what it created just now.
+	Shadowed bool
+	// Names is the answer to the Question of the planner, or "" where it has not
+	// been asked.
+	Names string
 	// MaxBytes is the longest text that is parsed; 0 means no limit.
 	MaxBytes int
 }
@@ -40,7 +46,7 @@ func (p *Planner) Plan(text []byte, env Env) *Plan {
 // PlanFrom is Plan for a caller that knows Mentions(text) already, and that is
 // told where the plan came from.
 func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source) {
-	if mention&MentionsRelation == 0 && !(env.Names && mention&MentionsNames != 0) {
+	if mention&MentionsRelation == 0 && !(env.Prepared && mention&MentionsNames != 0) {
 		return passPlan, Unmentioned
 	}
 	unread := p.unreadable(text, env)
@@ -51,15 +57,16 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	}
 	if unread != nil {
 		plan := p.plan(string(text), mention, env) // which passes
-		plan.unread = unread
+		plan.unread, plan.Shadows = unread, mentionsTemporary(text)
 		return plan, Planned
 	}
-	if plan := p.cache.get(text); plan != nil {
+	cache, shapes := p.kept(env)
+	if plan := cache.get(text); plan != nil {
 		return plan, FromCache
 	}
-	plan, source, kept := p.shapes.plan(text, func() *Plan { return p.plan(string(text), mention, env) })
+	plan, source, kept := shapes.plan(text, func() *Plan { return p.plan(string(text), mention, env) })
 	if !kept && mention&MentionsRelation != 0 {
-		p.cache.put(plan)
+		cache.put(plan)
 	}
 	return plan, source
 }

@@ -46,7 +46,11 @@ func planned(t testing.TB, text string, change func(*catalog.Snapshot)) *rewrite
 	return p
 }
 
-// shorten names the long expression that records a key, which is the same in
+// ownRows is the condition that a row is one of the table itself.
+var ownRows = regexp.MustCompile(`CASE WHEN "(\w+)"\.tableoid OPERATOR\(pg_catalog\.=\) '"public"\."\w+"'::pg_catalog\.regclass THEN (.*?) ELSE false END`)
+
+// shorten leaves out the condition that rows are the table's own, which
+// names/rows.txt shows, and names the long expression that records a key, which is the same in
 // every statement, so that goldens show what differs.
 func shorten(p *rewrite.Planner, text string) string {
 	for _, m := range p.Migrations() {
@@ -63,7 +67,7 @@ func shorten(p *rewrite.Planner, text string) string {
 			text = strings.ReplaceAll(text, f.Name, f.Name[:len(f.Name)-len(` 01234567"`)]+`"`)
 		}
 	}
-	return lensRecord.ReplaceAllString(text, "<record ${1} of ${2}>")
+	return ownRows.ReplaceAllString(lensRecord.ReplaceAllString(text, "<record ${1} of ${2}>"), "$2")
 }
 
 // lensRecord is a record of a key that has another name than in the table.
@@ -85,7 +89,8 @@ func partition(s *catalog.Snapshot, table, name string) {
 }
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, reject, dirty, cascades, partitioned, before-trigger=TABLE, namesake=TABLE, version=N.
+// Arguments: phase=off, guard, reject, dirty, cascades, partitioned, before-trigger=TABLE, version=N; namesake=TABLE,
+// shadowed and names=ANSWER for what names stand for; whole shows all of it.
 func TestGoldens(t *testing.T) {
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -123,9 +128,15 @@ func TestGoldens(t *testing.T) {
 					s.Namesakes[namesake] = []string{"archive", "public"}
 				}
 			})
-			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis"), Names: true}
+			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis"), Prepared: true}
 			d.MaybeScanArgs(t, "max", &env.MaxBytes)
-			return shorten(p, p.Plan([]byte(strings.TrimSuffix(d.Input, "\n")), env).String())
+			d.MaybeScanArgs(t, "names", &env.Names)
+			env.Shadowed = d.HasArg("shadowed")
+			text = p.Plan([]byte(strings.TrimSuffix(d.Input, "\n")), env).String()
+			if d.HasArg("whole") {
+				return text
+			}
+			return shorten(p, text)
 		})
 	})
 }

@@ -238,23 +238,9 @@ func (h *hiding) table(s *scope, rv *pg_query.RangeVar, src source, ctes []strin
 	s.sources = append(s.sources, src)
 }
 
-// shy returns the relation with hidden columns that a name certainly stands for.
+// shy returns the relation with hidden columns that a name stands for.
 func (h *hiding) shy(rv *pg_query.RangeVar) *relation {
-	if rv.GetSchemaname() != "" {
-		if rel := h.relations[catalog.Name{Schema: rv.Schemaname, Name: rv.Relname}]; rel != nil && len(rel.hides) > 0 {
-			return rel
-		}
-		return nil
-	}
-	if len(h.snapshot.Namesakes[rv.GetRelname()]) > 1 {
-		return nil
-	}
-	for _, rel := range h.byName[rv.GetRelname()] {
-		if len(rel.hides) > 0 {
-			return rel
-		}
-	}
-	return nil
+	return h.find(rv, func(rel *relation) bool { return len(rel.hides) > 0 })
 }
 
 // known returns the table of the catalog that a name certainly stands for.

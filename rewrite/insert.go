@@ -15,7 +15,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	if len(rel.new) > 0 {
 		return w.insertNew(rel, n, to)
 	}
-	wr := &write{rel: rel, returning: n.ReturningList, at: int(n.Relation.Location)}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)

@@ -25,7 +25,7 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 	if len(rel.new) > 0 {
 		return w.mergeNew(rel, n)
 	}
-	wr := &write{rel: rel, at: int(n.Relation.Location)}
+	wr := &write{rel: rel, rv: n.Relation}
 	for _, m := range rel.old {
 		var to direction
 		var columns []string

@@ -18,7 +18,7 @@ import (
 func (w *planning) bothShapes(stmt *pg_query.Node) map[*Migration]bool {
 	old, new := map[*Migration]bool{}, map[*Migration]bool{}
 	walk(stmt, func(n node) {
-		rel := w.resolveAny(writeTarget(n))
+		rel := w.resolve(writeTarget(n))
 		if rel == nil {
 			return
 		}
@@ -81,7 +81,7 @@ func (w *planning) insertNew(rel *relation, n *pg_query.InsertStmt, to int) (*wr
 	if err := w.carriesBack(rel, n.Relation); err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	for _, m := range rel.new {
 		if c := n.OnConflictClause; c != nil && len(c.TargetList) > 0 && m.mayMove(conflictColumns(c), onUpdate) {
 			w.restrict(c.WhereClause, w.clauseEnd(to, n.ReturningList), "NOT ("+m.ParentRecord(rowName(n.Relation), false)+")")
@@ -95,7 +95,7 @@ func (w *planning) updateNew(rel *relation, n *pg_query.UpdateStmt, from, to int
 	if err := w.carriesBack(rel, n.Relation); err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	row, assigned := rowName(n.Relation), targetNames(n.TargetList)
 	end := w.clauseEnd(to, n.ReturningList)
 	var conditions []string
@@ -128,7 +128,7 @@ func (w *planning) deleteNew(rel *relation, n *pg_query.DeleteStmt, from, to int
 	if err := w.carriesBack(rel, n.Relation); err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel, returning: n.ReturningList}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	end := w.clauseEnd(to, n.ReturningList)
 	var conditions []string
 	for _, m := range rel.new {
@@ -146,7 +146,7 @@ func (w *planning) mergeNew(rel *relation, n *pg_query.MergeStmt) (*write, error
 	if err := w.carriesBack(rel, n.Relation); err != nil {
 		return nil, err
 	}
-	wr := &write{rel: rel}
+	wr := &write{rel: rel, rv: n.Relation}
 	for _, m := range rel.new {
 		for _, c := range n.MergeWhenClauses {
 			clause := c.GetMergeWhenClause()

@@ -28,15 +28,9 @@ func (w *planning) ddl(stmt *pg_query.Node) error {
 		*pg_query.Node_DeclareCursorStmt, *pg_query.Node_CreateTableAsStmt, *pg_query.Node_CreateFunctionStmt,
 		*pg_query.Node_CreateStatsStmt, *pg_query.Node_CreatePublicationStmt, *pg_query.Node_AlterPublicationStmt,
 		*pg_query.Node_CallStmt, *pg_query.Node_TransactionStmt, *pg_query.Node_ExecuteStmt:
-		if cta := stmt.GetCreateTableAsStmt(); cta != nil {
-			return w.createAs(cta, stmt)
-		}
 		return nil
 	case *pg_query.Node_CreateStmt:
 		create := stmt.GetCreateStmt()
-		if err := w.changes(create.Relation, stmt); err != nil {
-			return err
-		}
 		for _, parent := range create.InhRelations {
 			if err := w.changes(parent.GetRangeVar(), stmt); err != nil {
 				return err
@@ -48,7 +42,7 @@ func (w *planning) ddl(stmt *pg_query.Node) error {
 	}
 	var err error
 	walk(stmt, func(n node) {
-		if rv, ok := n.(*pg_query.RangeVar); ok && err == nil {
+		if rv, ok := n.(*pg_query.RangeVar); ok && err == nil && !w.created[rv] {
 			err = w.changes(rv, stmt)
 		}
 	})
@@ -80,20 +74,8 @@ func (w *planning) drop(n *pg_query.DropStmt, stmt *pg_query.Node) error {
 	return nil
 }
 
-// into refuses to put the result of a query where a migrating table is, or to
-// hide one by it.
-func (w *planning) into(stmt *pg_query.Node) error {
-	var err error
-	walk(stmt, func(n node) {
-		if into, ok := n.(*pg_query.IntoClause); ok && err == nil {
-			err = w.changes(into.Rel, stmt)
-		}
-	})
-	return err
-}
-
 func (w *planning) changes(rv *pg_query.RangeVar, stmt *pg_query.Node) error {
-	rel := w.resolveAny(rv)
+	rel := w.resolve(rv)
 	if rel == nil {
 		return nil
 	}

@@ -35,6 +35,12 @@ type Plan struct {
 	// Obscure: the text may have to do with names of prepared statements, and
 	// passes although it could not be read.
 	Obscure bool
+	// Ask is set where what has to be done depends on what unqualified names stand
+	// for in the session. With the answer in Env.Names the text has a plan; this
+	// one refuses it.
+	Ask *Question
+	// Shadows: once the text is executed, the session is one of Env.Shadowed.
+	Shadows bool
 	// copiesLiterals: what was spliced in has literals of the text.
 	copiesLiterals bool
 
@@ -46,6 +52,8 @@ type Plan struct {
 	like *Plan
 	// unread says why the text could not be read with certainty.
 	unread *Refusal
+	// elsewhere: it passes because its names stand for none of ours.
+	elsewhere bool
 	// simple makes, once, the text for a Query message, with each sync right
 	// behind its statement.
 	simple func() *Edited
@@ -137,8 +145,10 @@ func (p *Plan) String() string {
 		if at := p.Refusal.Position(); at > 0 {
 			fmt.Fprintf(&b, "position: %d\n", at)
 		}
+		p.notes(&b)
 		return b.String()
 	}
+	p.notes(&b)
 	if p.Outcome == Pass {
 		return b.String()
 	}
@@ -165,6 +175,16 @@ func (s *Statement) sight() string {
 		return ", rows hidden"
 	}
 	return ""
+}
+
+// notes adds what the plan says about names.
+func (p *Plan) notes(b *strings.Builder) {
+	if p.Ask != nil {
+		fmt.Fprintln(b, "unless the server says what its names stand for")
+	}
+	if p.Shadows {
+		fmt.Fprintln(b, "names of migrating tables may stand for others from here on")
+	}
 }
 
 // finish makes the texts of a plan from its edits.

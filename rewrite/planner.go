@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/pgjanus/pgjanus/catalog"
@@ -25,6 +28,9 @@ type Planner struct {
 	cache      cache
 	forecasts  forecasts
 	shapes     shapes
+	named      namedPlans
+	contested  *Question // about the names that several schemas have; nil without any
+	everyName  *Question // about all names
 }
 
 // Epoch is the version of the rules this planner works under.
@@ -44,6 +50,18 @@ func (p *Planner) Migrations() []*Migration { return p.migrations }
 
 // Warnings lists what is allowed but should be known, one sentence each.
 func (p *Planner) Warnings() []string { return p.warnings }
+
+// sortedRelations returns the relations in the order of their names.
+func (p *Planner) sortedRelations() []*relation {
+	all := make([]*relation, 0, len(p.relations))
+	for _, rel := range p.relations {
+		all = append(all, rel)
+	}
+	slices.SortFunc(all, func(a, b *relation) int {
+		return cmp.Or(strings.Compare(a.name.Name, b.name.Name), strings.Compare(a.name.Schema, b.name.Schema))
+	})
+	return all
+}
 
 // Migration returns the migration of that name, or nil.
 func (p *Planner) Migration(name string) *Migration {

@@ -46,7 +46,7 @@ func (w *planning) prepare(n *pg_query.PrepareStmt, from, to int) error {
 
 // name notes what the statement, tokens [from, to), has to do with a name.
 func (w *planning) name(stmt *pg_query.Node, from, to int) {
-	does, name := naming(stmt)
+	does, name := namingOf(stmt)
 	if does == 0 {
 		return
 	}
@@ -61,7 +61,7 @@ func (w *planning) name(stmt *pg_query.Node, from, to int) {
 	w.stmt.Hidden, w.stmt.Rows, w.stmt.Syncs = 0, false, nil
 }
 
-func naming(stmt *pg_query.Node) (Naming, string) {
+func namingOf(stmt *pg_query.Node) (Naming, string) {
 	switch n := stmt.GetNode().(type) {
 	case *pg_query.Node_PrepareStmt:
 		return Prepares, n.PrepareStmt.Name
@@ -84,7 +84,7 @@ func naming(stmt *pg_query.Node) (Naming, string) {
 }
 
 func wrapped(stmt *pg_query.Node) (Naming, string) {
-	does, name := naming(stmt)
+	does, name := namingOf(stmt)
 	if does != Executes && does != Wraps {
 		return 0, ""
 	}

@@ -2,60 +2,22 @@ package rewrite
 
 import (
 	"fmt"
-	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
-	"github.com/pgjanus/pgjanus/catalog"
 )
 
 // resolve finds the relation beyond off that a name in a statement stands for:
-// nil when it is none. An unqualified name that several schemas have is
-// refused, since what it means depends on the session's search_path.
-func (w *planning) resolve(rv *pg_query.RangeVar) (*relation, error) {
-	rel := w.resolveAny(rv)
-	if rel == nil || rv.Schemaname != "" {
-		return rel, nil
-	}
-	if schemas := w.snapshot.Namesakes[rv.Relname]; len(schemas) > 1 {
-		return nil, &Refusal{
-			Migration: rel.migration(),
-			Reason:    fmt.Sprintf("%q is ambiguous: the schemas %s have a relation of that name", rv.Relname, strings.Join(schemas, ", ")),
-			Hint:      fmt.Sprintf("write the schema, as in %s", rel.name),
-			Offset:    int(rv.Location),
-		}
-	}
-	return rel, nil
-}
-
-// resolveAny is resolve without the refusal: any relation that might be meant.
-func (w *planning) resolveAny(rv *pg_query.RangeVar) *relation {
-	if rv == nil {
-		return nil
-	}
-	return w.lookup(rv.Schemaname, rv.Relname)
-}
-
-func (p *Planner) lookup(schema, name string) *relation {
-	if schema != "" {
-		if rel := p.relations[catalog.Name{Schema: schema, Name: name}]; rel != nil && rel.active() {
-			return rel
-		}
-		return nil
-	}
-	for _, rel := range p.byName[name] {
-		if rel.active() {
-			return rel
-		}
-	}
-	return nil
+// nil when it is none.
+func (w *planning) resolve(rv *pg_query.RangeVar) *relation {
+	return w.find(rv, (*relation).active)
 }
 
 // target resolves the relation that a write names and refuses what cannot be
 // written through.
 func (w *planning) target(rv *pg_query.RangeVar) (*relation, error) {
-	rel, err := w.resolve(rv)
-	if rel == nil || err != nil {
-		return nil, err
+	rel := w.resolve(rv)
+	if rel == nil {
+		return nil, nil //nolint:nilnil // it is none of ours
 	}
 	refuse := func(reason, hint string) error {
 		return &Refusal{Migration: rel.migration(), Reason: reason, Hint: hint, Offset: int(rv.Location)}

@@ -182,7 +182,7 @@ func (s *shapes) put(shape string, known *shaped) {
 
 // shapely reports whether the plan is that of every text of its shape.
 func (p *Plan) shapely() bool {
-	if p.Outcome == Refuse || p.copiesLiterals || p.Obscure || len(p.Statements) == 0 {
+	if p.Outcome == Refuse && p.Ask == nil || p.Shadows || p.copiesLiterals || p.Obscure || len(p.Statements) == 0 {
 		return false
 	}
 	for i := range p.Statements {
@@ -198,8 +198,8 @@ func (p *Plan) shapely() bool {
 // of returns the plan of another text of the same shape, which has its literals
 // at those places.
 func (s *shaped) of(text string, literals []literal) *Plan {
-	if s.plan.Outcome == Pass && !s.plan.Names() {
-		return s.plan
+	if s.plan.Outcome == Pass && !s.plan.Names() || s.plan.Ask != nil {
+		return s.plan // who does not ask shows the first text's position
 	}
 	moved := func(at int) int {
 		shift := 0

@@ -47,6 +47,9 @@ type verdict struct {
 // that they name. It parses, so it is not for every execution of a text.
 func (p *Planner) Touches(plan *Plan) []Touch {
 	text := plan.Original
+	if plan.elsewhere {
+		return nil
+	}
 	if plan.unread != nil {
 		return p.everyMention(text, Touch{Kind: "other", Outcome: Refuse.String(), Reason: plan.unread.Reason, Text: unreadText})
 	}

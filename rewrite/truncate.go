@@ -11,16 +11,15 @@ import (
 func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 	named := map[string]bool{}
 	for _, r := range n.Relations {
-		if rel := w.resolveAny(r.GetRangeVar()); rel != nil {
+		if rel := w.resolve(r.GetRangeVar()); rel != nil {
 			named[rel.name.String()] = true
 		}
 	}
+	// It passes where it names both tables, and not where one of them is another's.
+	w.names.mixed = w.names.mixed || len(n.Relations) > 1
 	for _, r := range n.Relations {
 		rv := r.GetRangeVar()
-		rel, err := w.resolve(rv)
-		if err != nil {
-			return err
-		}
+		rel := w.resolve(rv)
 		if rel == nil {
 			continue
 		}
@@ -30,7 +29,8 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 		if len(rel.new) > 0 {
 			return rel.newAlone(rv, "TRUNCATE")
 		}
-		if rel, err = w.target(rv); err != nil {
+		rel, err := w.target(rv)
+		if err != nil {
 			return err
 		}
 		for _, m := range rel.old {

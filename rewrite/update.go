@@ -13,7 +13,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 	if len(rel.new) > 0 {
 		return w.updateNew(rel, n, from, to)
 	}
-	wr := &write{rel: rel, returning: n.ReturningList, at: int(n.Relation.Location)}
+	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	assigned := targetNames(n.TargetList)
 	for _, m := range rel.old {
 		if _, new := m.written(assigned); new {

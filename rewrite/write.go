@@ -10,17 +10,29 @@ import (
 // write is a planned INSERT, UPDATE or DELETE of a migrating table.
 type write struct {
 	rel       *relation
-	returning []*pg_query.Node // the application's own list
-	record    string           // what has to be appended to it, or ""
-	at        int              // where the relation is named
+	rv        *pg_query.RangeVar // how the statement names it
+	returning []*pg_query.Node   // the application's own list
+	record    string             // what has to be appended to it, or ""
 }
 
 // clause is the text that goes behind the write's last token.
 func (wr *write) clause() string {
 	if len(wr.returning) > 0 {
-		return ", " + wr.record
+		return ", " + wr.own()
 	}
-	return " RETURNING " + wr.record
+	return " RETURNING " + wr.own()
+}
+
+// own is the record for rows of the table itself. An unqualified name may stand
+// for a temporary table that a function has made, or for one that another session
+// created a moment ago, and the rows of that are none of ours.
+func (wr *write) own() string {
+	t := wr.rel.table()
+	if wr.rv.GetSchemaname() != "" || wr.rel.base != nil || t.Kind != 'r' || t.Partition || len(t.Parents)+len(t.Children) > 0 {
+		return wr.record
+	}
+	return fmt.Sprintf("CASE WHEN %s.tableoid OPERATOR(pg_catalog.=) %s::pg_catalog.regclass THEN %s ELSE false END",
+		rowName(wr.rv), asciiLiteral(t.Name.SQL()), wr.record)
 }
 
 // sync notes that the new shape of the rows has to follow for m, by a sync
@@ -35,7 +47,7 @@ func (w *planning) settle(wr *write, m *Migration, row string, to direction) {
 	if !m.sees(m.ofKey()...) {
 		if to != forward || !wr.rel.guarded() {
 			w.mixed = &Refusal{
-				Migration: m.Rule.Name, Offset: wr.at,
+				Migration: m.Rule.Name, Offset: int(wr.rv.GetLocation()),
 				Reason: fmt.Sprintf("%s does not show the key of %s, so what the statement writes cannot be told", wr.rel.name, m.Old.Name),
 				Hint:   fmt.Sprintf("write to %s itself, let the view show %s, or set guard: sync for the migration", m.Old.Name, quoted(m.self().ofKey())),
 			}

@@ -268,7 +268,11 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 		b.sql(pick(r, ";", " -- end", " /* x */ ;", "\n"))
 	}
 	s := step{template: tp.name, text: b.text.String()}
-	s.outcome = planner.Plan([]byte(s.text), rewrite.Env{}).Outcome.String()
+	plan := planner.Plan([]byte(s.text), rewrite.Env{})
+	if plan.Ask != nil {
+		plan = planner.Plan([]byte(s.text), rewrite.Env{Names: plan.Ask.Ours()})
+	}
+	s.outcome = plan.Outcome.String()
 	if tp.copy != nil {
 		s.copy = []byte(tp.copy(b))
 	}

@@ -166,6 +166,10 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 	w.old += fmt.Sprintf("CREATE VIEW %s.seen AS SELECT %s FROM %[1]s.%[3]s WHERE n IS DISTINCT FROM 7%s;\n",
 		schema, strings.Join(w.visible, ", "), quoted, pick(r, "", "", " WITH CHECK OPTION"))
 	w.trigger = trigger
+	twin := r.Intn(3) == 0 // what the name stands for depends on search_path
+	if twin {
+		w.old += fmt.Sprintf("CREATE SCHEMA twin; CREATE TABLE twin.%s (LIKE %s.%[1]s);\n", quoted, schema)
+	}
 	if t := userTriggers[trigger]; t != "" {
 		w.old += fmt.Sprintf(t, schema+"."+quoted, w.value)
 	}
@@ -214,7 +218,7 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 			w.rules += fmt.Sprintf("    down: {%s: %q}\n", w.value, down)
 		}
 	}
-	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %s, on_fanout_error %s, partitioned %v", shape, w.table, keys, trigger, guard, onError, partitioned)
+	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %s, on_fanout_error %s, partitioned %v, twin %v", shape, w.table, keys, trigger, guard, onError, partitioned, twin)
 	return w
 }
 

@@ -32,8 +32,19 @@ of now: pass, rewrite (with the edited text and the syncs behind it) or refuse
 			if err != nil {
 				return err
 			}
-			p := planner.Plan([]byte(args[0]), rewrite.Env{MaxBytes: settings.Limits.MaxStatementBytes})
-			return g.print(explain(p), func(w io.Writer) {
+			env := rewrite.Env{MaxBytes: settings.Limits.MaxStatementBytes}
+			p := planner.Plan([]byte(args[0]), env)
+			asks := p.Ask != nil
+			if asks {
+				env.Names = p.Ask.Ours()
+				p = planner.Plan([]byte(args[0]), env)
+			}
+			result := explain(p)
+			result.NamesDecide = asks
+			return g.print(result, func(w io.Writer) {
+				if asks {
+					_, _ = fmt.Fprintln(w, "where its unqualified names stand for migrating tables, which serve asks the server:")
+				}
 				_, _ = io.WriteString(w, p.String())
 				if simple && p.Outcome == rewrite.Rewrite {
 					_, _ = fmt.Fprintf(w, "query: %s\n", p.Simple().Text)
@@ -50,7 +61,10 @@ type explained struct {
 	Text       string               `json:"text,omitempty"`   // extended protocol
 	Simple     string               `json:"simple,omitempty"` // simple protocol
 	Statements []explainedStatement `json:"statements"`
-	Refusal    *explainedRefusal    `json:"refusal,omitempty"`
+	// NamesDecide: it is so where unqualified names stand for migrating tables, which
+	// depends on the session.
+	NamesDecide bool              `json:"names_decide,omitempty"`
+	Refusal     *explainedRefusal `json:"refusal,omitempty"`
 }
 
 type explainedStatement struct {
