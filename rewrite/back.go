@@ -44,26 +44,20 @@ func (w *planning) newShape(wr *write, m *Migration, columns []string, rv *pg_qu
 			Reason: fmt.Sprintf("the statement writes %s, which is the new shape, and %s", quoted(m.Rule.New.Columns), reason),
 		}
 	}
-	guarded := m.Rule.Guard == rules.SyncGuard
 	old, _ := m.written(columns)
 	switch {
 	case !m.lossy():
 		return refuse("the rules do not say what the old shape is then", fmt.Sprintf("give down for %s, or write those instead", quoted(m.Rule.Old.Columns)))
 	case !old && alsoRead(wr.rel.old, m):
 		return refuse("another migration derives its own new shape from what down would write", fmt.Sprintf("write %s instead", quoted(m.Rule.Old.Columns)))
-	case old && guarded:
-		w.concern(m) // the guard sees to it that they agree, by up
-		return nil
 	case old:
 		w.settle(wr, m, rowName(rv), checking)
 		return nil
 	case inline != nil && inline():
 		w.concern(m)
-		if !m.triggered(onInsert) && !m.triggered(onUpdate) || guarded {
+		if !m.triggered(onInsert) && !m.triggered(onUpdate) {
 			return nil
 		}
-	case guarded:
-		return refuse("its guard would undo that before down has carried it back", "write constants or parameters, or set guard: off")
 	}
 	w.settle(wr, m, rowName(rv), backward)
 	return nil

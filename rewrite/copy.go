@@ -15,15 +15,7 @@ func (w *planning) copyTable(n *pg_query.CopyStmt, stmt *pg_query.Node, from, to
 	if !n.IsFrom {
 		return w.copyQuery(n, stmt, from)
 	}
-	if rel := w.resolve(n.Relation); rel != nil && len(rel.new) == 0 && rel.guarded() {
-		for _, m := range rel.old {
-			columns := rel.copied(n)
-			if _, new := m.written(columns); new {
-				if err := w.newShape(&write{rel: rel}, m, columns, n.Relation, nil); err != nil {
-					return err
-				}
-			}
-		}
+	if rel := w.resolve(n.Relation); rel != nil && len(rel.new) == 0 && rel.guarded() && !rel.written(rel.copied(n)) {
 		return nil
 	}
 	rel, err := w.target(n.Relation)
@@ -54,6 +46,16 @@ func (w *planning) copyTable(n *pg_query.CopyStmt, stmt *pg_query.Node, from, to
 	}
 	w.recordCopied(n, wr, from, to)
 	return nil
+}
+
+// written reports whether one of the columns is one of a new shape.
+func (r *relation) written(columns []string) bool {
+	for _, m := range r.old {
+		if _, new := m.written(columns); new {
+			return true
+		}
+	}
+	return false
 }
 
 // copied lists the columns that COPY FROM gives values for.

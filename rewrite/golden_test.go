@@ -71,7 +71,7 @@ func shorten(p *rewrite.Planner, text string) string {
 }
 
 // lensRecord is a record of a key that has another name than in the table.
-var lensRecord = regexp.MustCompile(`\(CASE WHEN pg_catalog\.octet_length\(pg_catalog\.current_setting\('pgjanus\.k_(\w+)_1'.*?',', ("\w+"\."\w+")\), true\) END IS NULL\)`)
+var lensRecord = regexp.MustCompile(`\(CASE WHEN pg_catalog\.octet_length\(pg_catalog\.current_setting\('pgjanus\.k_(\w+)_1', true\)\).*?pg_catalog\.concat\(',', ("\w+"\."\w+")\), true\) IS NULL ELSE [^)]*\([^)]*\([^)]*\([^)]*\)[^)]*\)[^)]*\) IS NULL END\)`)
 
 // partition makes a table one with a single partition, which has its columns in
 // the opposite order and no default that is a constant.

@@ -64,9 +64,11 @@ func (m *Migration) oldTables() []rules.Table {
 	return tables
 }
 
-// guardTrigger syncs the keys that a statement has written. Of the transition
-// table it takes the keys only: a trigger may have written the rows again since.
-// The rows are read, and their locks are held, as in every sync.
+// guardTrigger syncs the keys that a statement has written, but for those that are
+// in the settings: they are synced, in the direction that the statement shows, by
+// what runs behind it. Of the transition table it takes the keys only: a trigger
+// may have written the rows again since. The rows are read, and their locks are
+// held, as in every sync.
 func (b *block) guardTrigger(s syncText) {
 	b.trigger = true
 	keys := list(s.Key, func(i int, k KeyColumn) string {
@@ -74,7 +76,8 @@ func (b *block) guardTrigger(s syncText) {
 		return fmt.Sprintf("array_agg(w.%s)", Ident(k.Name))
 	})
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
-	b.line("%s INTO %s;", b.qualified("SELECT "+keys+" FROM written w"), into)
+	b.takeRecorded(s)
+	b.line("%s INTO %s;", b.qualified("SELECT "+keys+" FROM written w WHERE NOT "+s.recorded("w", s.keyName)), into)
 	b.line("IF %s.k0 IS NULL THEN", label)
 	b.done()
 	b.line("END IF;")

@@ -169,6 +169,12 @@ func (b *block) watching(s syncText) {
 	b.variable("found", "bigint")
 	b.variable("key", "text")
 	b.variable("stack", "text")
+	b.takeRecorded(s)
+}
+
+// takeRecorded copies the keys from the settings to variables r0.., which are empty
+// where there are none.
+func (b *block) takeRecorded(s syncText) {
 	for i, k := range s.Key {
 		b.variable(fmt.Sprintf("r%d", i), k.Type+"[] := '{}'")
 	}

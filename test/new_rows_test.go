@@ -159,7 +159,9 @@ func TestBothGenerationsOfRowsLeaveNoDrift(t *testing.T) {
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)
-			g.phase("dualwrite")
+			if g.phase("dualwrite"); level == pgx.RepeatableRead {
+				g.use(guarded())
+			}
 			g.backfilled()
 			pgtest.Exec(t, g.dsn, "INSERT INTO orders (id) SELECT generate_series(1, 4)")
 			var committed atomic.Int64

@@ -17,8 +17,14 @@ import (
 )
 
 func TestWhoKnowsTheNewShapeIsCarriedBack(t *testing.T) {
+	for name, rules := range map[string]string{"no guard": pgtest.CanonRules("dualwrite"), "guard: sync": guarded()} {
+		t.Run(name, func(t *testing.T) { newShapeIsCarriedBack(t, rules) })
+	}
+}
+
+func newShapeIsCarriedBack(t *testing.T, rules string) {
 	g := newGate(t, 0)
-	g.phase("dualwrite")
+	g.use(rules)
 	conn := g.connect(pgx.QueryExecModeExec)
 	ctx := context.Background()
 	for _, c := range []struct{ text, want string }{ // and the row with id 1 then
@@ -65,7 +71,9 @@ func TestBothGenerationsAtOnceLeaveNoDrift(t *testing.T) {
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)
-			g.phase("dualwrite")
+			if g.phase("dualwrite"); level != pgx.Serializable {
+				g.use(guarded())
+			}
 			pgtest.Exec(t, g.dsn, "INSERT INTO users (id) SELECT generate_series(1, 5)")
 			var running sync.WaitGroup
 			until := time.Now().Add(raceTime(t) / 2)
