@@ -248,6 +248,10 @@ func oneStep(w *world, planner *rewrite.Planner, r *rand.Rand, lo int, mode stri
 	}
 	movesRows := tp.name == "update of the key" && len(w.others) > 1 && strings.Contains(w.expand, "children") // to another partition
 	version := planner.Snapshot().Version
+	prepares := tp.name == "prepare" || tp.name == "prepare a name" || tp.name == "deallocate"
+	if w.twin && prepares { // which is refused: EXECUTE reads the name again
+		return oneStep(w, planner, r, lo, mode)
+	}
 	if movesRows && version < 150000 || tp.name == "merge" && (version < 150000 || version < 170000 && !w.guarded) {
 		return oneStep(w, planner, r, lo, mode)
 	}

@@ -20,6 +20,7 @@ type world struct {
 	guarded bool
 	trigger string   // one of userTriggers
 	visible []string // old columns, as statements write them
+	twin    bool     // the name stands for another table under another search_path
 	others  []string // what else the table's rows can be written through: a view, partitions
 }
 
@@ -167,7 +168,7 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 		schema, strings.Join(w.visible, ", "), quoted, pick(r, "", "", " WITH CHECK OPTION"))
 	w.trigger = trigger
 	twin := r.Intn(3) == 0 // what the name stands for depends on search_path
-	if twin {
+	if w.twin = twin && !strings.Contains(w.table, "."); twin {
 		w.old += fmt.Sprintf("CREATE SCHEMA twin; CREATE TABLE twin.%s (LIKE %s.%[1]s);\n", quoted, schema)
 	}
 	if t := userTriggers[trigger]; t != "" {

@@ -144,7 +144,7 @@ func TestStatementsPreparedBySQLShowTheirText(t *testing.T) {
 			t.Errorf("in phase off: %s", text)
 		}
 		g.phase("dualwrite")
-		if text := has(); !strings.Contains(text, " RETURNING pgjanus.") {
+		if text := has(); !strings.Contains(text, "pgjanus.\"order-items row") {
 			t.Errorf("in phase dualwrite: %s", text)
 		}
 		g.phase("off")

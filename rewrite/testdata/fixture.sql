@@ -21,6 +21,18 @@ CREATE FUNCTION of_user(u users) RETURNS int LANGUAGE sql AS 'SELECT (u).id';
 CREATE FUNCTION an_item(sku text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$ SELECT jsonb_build_array(jsonb_build_object('sku', sku, 'qty', 1, 'price_cents', 5)) $$;
 CREATE PROCEDURE touch_notes(which bigint) LANGUAGE sql AS 'UPDATE orders SET note = ''called'' WHERE id = which';
 CREATE SEQUENCE tickets;
+CREATE VIEW bought (what, nr, who, label) AS SELECT items, id, customer, upper(note) FROM orders WHERE total_cents > 0;
+CREATE VIEW bought_again AS SELECT nr AS number, what AS things, 'x' AS note FROM bought WHERE nr < 100;
+CREATE VIEW unkeyed AS SELECT customer, items, note FROM orders;
+CREATE VIEW order_counts AS SELECT customer, count(*) FROM orders GROUP BY customer;
+CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
+CREATE VIEW known AS SELECT "Id" FROM "Mixed Case"."Order" WHERE "Id" IN (SELECT id FROM orders);
+CREATE VIEW known_again AS SELECT * FROM known;
+DO $$ BEGIN
+	IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'status') THEN
+		CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
+	END IF;
+END $$;
 
 CREATE SCHEMA fixture;
 DO $$
