@@ -68,8 +68,8 @@ type detail struct {
 	// names stand for others
 	obscures, shadows uint64
 	question          bool        // the message was sent to ask what names stand for
-	undo     func(*core) // runs when the message failed or was skipped
-	done     func(*core) // runs when the answer says that it succeeded
+	undo              func(*core) // runs when the message failed or was skipped
+	done              func(*core) // runs when the answer says that it succeeded
 }
 
 // complete notes that a statement of the text is complete.
