@@ -107,9 +107,19 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	}
 	w.stmt.at, w.stmt.syncAt = w.tokens[from].start, w.tokens[to-1].end
 	_, w.later = raw.Stmt.Node.(*pg_query.Node_PrepareStmt)
-	w.deletes, w.both = false, w.bothShapes(raw.Stmt)
+	w.deletes, w.both = false, nil
+	writes := 0
 	for _, t := range w.tokens[from:to] {
-		w.deletes = w.deletes || t.kind == pg_query.Token_DELETE_P
+		switch t.kind {
+		case pg_query.Token_DELETE_P:
+			w.deletes = true
+			writes++
+		case pg_query.Token_INSERT, pg_query.Token_UPDATE, pg_query.Token_MERGE:
+			writes++
+		}
+	}
+	if writes > 1 {
+		w.both = w.bothShapes(raw.Stmt)
 	}
 
 	if err := w.setsReplicationRole(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {

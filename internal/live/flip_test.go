@@ -85,7 +85,7 @@ func TestAStrictFlipIsRefusedAndStaysSoWhenItIsTriedAgain(t *testing.T) {
 	b := start(t, inPhase("off"), strictly(having(t, mergeUsers)))
 	b.until("ready", ready)
 	b.write(inPhase("dualwrite"))
-	s := b.until("rejected", func(s State) bool { return len(s.Problems) > 0 })
+	s := b.until("rejected", func(s State) bool { return len(s.Problems) > 0 && b.logs.FilterMessageSnippet(rulesRejected).Len() > 0 }) // the log follows
 	if s.Epoch != 1 || !strings.HasPrefix(s.Problems[0], b.file+":3:12: "+mergeSeen) || !strings.Contains(s.Problems[0], "pgjanus usage user-status") {
 		t.Errorf("state %+v", s)
 	}
