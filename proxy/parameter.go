@@ -9,6 +9,7 @@ func (c *core) onParameter(body []byte) {
 		c.env.BackslashEscapes = string(value) == "off"
 	case "client_encoding":
 		c.env.UnsafeEncoding = unsafeEncoding(string(value))
+		c.env.Recoded = string(value) != "UTF8"
 		c.encoding = string(value)
 	case "application_name":
 		c.rename(string(value))

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"sort"
+	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
@@ -92,6 +93,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 		names = append(names, name)
 	}
 	sort.Strings(names)
+	p.foreign = !ascii([]byte(strings.Join(append(names, p.columnNames()...), "")))
 	if p.lastval = p.keepsLastval(); p.lastval {
 		names = append(names, "lastval")
 	}
@@ -100,6 +102,21 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	}
 	p.mentions = newMentions(names)
 	return p, nil
+}
+
+// columnNames lists the columns of which plans must know that a statement names them.
+func (p *Planner) columnNames() []string {
+	var names []string
+	for _, m := range p.migrations {
+		names = append(append(append(names, m.Rule.Old.Key...), m.Rule.Old.Columns...), m.Rule.New.Columns...)
+		for _, parent := range m.Rule.New.Parents {
+			names = append(names, parent.New)
+		}
+		if m.Rule.Kind == rules.Rows && len(m.up) > 0 {
+			names = append(append(names, m.UpColumns()...), m.downColumns...)
+		}
+	}
+	return names
 }
 
 // relate registers the relations through which a migration can be written.

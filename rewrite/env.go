@@ -9,6 +9,9 @@ type Env struct {
 	// UnsafeEncoding: client_encoding has characters whose second byte is ASCII
 	// (SJIS, BIG5, GBK, UHC, GB18030, JOHAB).
 	UnsafeEncoding bool
+	// Recoded: client_encoding is not UTF8, so that names which are not ASCII are
+	// other bytes than in the catalog.
+	Recoded bool
 	// Prepared: what the text has to do with names of prepared statements is asked
 	// for, even where it mentions no relation of a migration.
 	Prepared bool
@@ -46,6 +49,9 @@ func (p *Planner) Plan(text []byte, env Env) *Plan {
 // PlanFrom is Plan for a caller that knows Mentions(text) already, and that is
 // told where the plan came from.
 func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source) {
+	if env.Recoded && p.foreign && !ascii(text) {
+		mention |= MentionsRelation // for all that can be told
+	}
 	if mention&MentionsRelation == 0 && !(env.Prepared && mention&MentionsNames != 0) {
 		return passPlan, Unmentioned
 	}
@@ -87,7 +93,7 @@ func (p *Planner) unreadable(text []byte, env Env) *Refusal {
 			Reason: "the statement may write to a migrating table, has a backslash, and standard_conforming_strings is off",
 			Hint:   "send the value as a parameter, or write it as E'..' with standard_conforming_strings on", Offset: -1,
 		}
-	case env.UnsafeEncoding && !ascii(text):
+	case (env.UnsafeEncoding || env.Recoded && p.foreign) && !ascii(text):
 		return &Refusal{
 			Reason: "the statement may write to a migrating table and is in a client encoding whose bytes cannot be parsed with certainty",
 			Hint:   "use client_encoding UTF8, or send the values as parameters", Offset: -1,

@@ -24,6 +24,7 @@ type Planner struct {
 	active     bool
 	lastval    bool // sessions may have marks: lastval() is pgjanus.lastval()
 	hides      bool // some migration has new columns that are kept out of sight
+	foreign    bool // some name of a migration is not ASCII
 	syncsOnly  bool // statements compute nothing themselves: for a test that compares
 	cache      cache
 	forecasts  forecasts

@@ -1,0 +1,55 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+)
+
+// In a session whose encoding is another the bytes of a name are not those that
+// the catalog has: such a text is never passed on as if it named none of ours.
+func TestNamesInAnotherEncodingAreNotOverlooked(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `CREATE TABLE "Zähler" (id int PRIMARY KEY, "größe" int, "größe_neu" bigint); INSERT INTO "Zähler" VALUES (1, 1, 1)`)
+	g.serve()
+	g.use(`migrations:
+  - name: m
+    phase: dualwrite
+    kind: columns
+    old: {table: 'public."Zähler"', key: [id], columns: ["größe"]}
+    new: {table: 'public."Zähler"', columns: ["größe_neu"]}
+    up: {"größe_neu": 'old."größe"'}
+`)
+	latin1 := strings.NewReplacer("ä", "\xe4", "ö", "\xf6", "ß", "\xdf")
+	conn := g.connect(pgx.QueryExecModeSimpleProtocol)
+	exec := func(text string) error {
+		_, err := conn.PgConn().Exec(context.Background(), text).ReadAll()
+		return err
+	}
+	update := `UPDATE "Zähler" SET "größe" = 2 WHERE id = 1`
+	if err := exec(update); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec("SET client_encoding = 'LATIN1'"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *pgconn.PgError
+	if err := exec(latin1.Replace(strings.Replace(update, "2", "3", 1))); !errors.As(err, &refused) || refused.Code != "0A000" {
+		t.Errorf("it says %v, want a refusal", err)
+	}
+	if err := exec("SELECT '" + latin1.Replace("ä") + "'"); !errors.As(err, &refused) || refused.Code != "0A000" {
+		t.Errorf("what might name it gave %v", err)
+	}
+	if err := exec("SELECT 1"); err != nil {
+		t.Error(err)
+	}
+	if n := pgtest.Value[int64](t, g.direct, `SELECT count(*) FROM "Zähler" WHERE "größe" IS DISTINCT FROM "größe_neu" OR "größe" <> 2`); n != 0 {
+		t.Errorf("%d rows drift", n)
+	}
+}
