@@ -72,6 +72,9 @@ func TestGoldensOnPostgres(t *testing.T) {
 				if strings.Contains(g.sql, "PREPARE TRANSACTION") {
 					continue // its name is the server's, not the database's: the next test has it
 				}
+				if version := s.gate.planner.Snapshot().Version; strings.Contains(strings.ToUpper(g.sql), "MERGE") && (version < 150000 || version >= 170000) {
+					continue // the goldens have the plans of 15 and 16: merge_test.go plays the others
+				}
 				outcomes[g.outcome]++
 				played += s.play(g)
 			}
