@@ -20,6 +20,14 @@ type copyIn struct {
 	complete bool // the server has copied everything; its completion is held
 }
 
+// spent reports whether a COPY can be executed only once each time it is prepared:
+// before Postgres 14, DoCopy in commands/copy.c changes the WHERE clause of the
+// statement that it is given (later ones work on a copy, in utility.c).
+func (c *core) spent(st *rewrite.Statement) bool {
+	const copies = 140000
+	return st != nil && st.CopyIn && c.planner.Snapshot().Version < copies
+}
+
 // runCopy notes that an Execute begins a COPY.
 func (c *core) runCopy(d *detail) {
 	run := &copyIn{stmt: d.stmt}

@@ -124,7 +124,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		return false, nil
 	}
 	c.batched = true
-	if misled := s != nil && s.target.misleads(p.target); misled || stale && !s.bySQL {
+	if misled := s != nil && (s.target.misleads(p.target) || c.spent(st)); misled || stale && !s.bySQL {
 		s.unsure = s.unsure || misled
 		c.prepareAnew(string(statementName), s, own, out)
 	}
