@@ -68,7 +68,7 @@ func (v *verifier) excused() string {
 	old := v.m.Rule.Old.Columns
 	conditions := make([]string, len(old))
 	for i, name := range old {
-		down := v.m.DownSetSQL(i)
+		down := v.m.DownSQL(i, "new")
 		if down == "" {
 			return ""
 		}

@@ -40,17 +40,14 @@ type KeyColumn struct {
 func (m *Migration) UpSQL(i int, alias string) string { return m.up[i].row(alias) }
 
 // DownSQL returns the resolved down expression of old column i over a row
-// named alias, or "" where the rules have none. Only for kind columns.
+// named alias, or "" where the rules have none. Of kind rows it is a query over
+// new, a set of new rows of one key.
 func (m *Migration) DownSQL(i int, alias string) string {
 	if len(m.down) == 0 || m.down[i].empty() {
 		return ""
 	}
 	return m.down[i].row(alias)
 }
-
-// DownSetSQL returns the resolved down query of old column i over new, a set of
-// new rows of one key, or "" where the rules have none. Only for kind rows.
-func (m *Migration) DownSetSQL(i int) string { return m.DownSQL(i, "new") }
 
 // UpColumns lists the new columns that up computes, in its order.
 func (m *Migration) UpColumns() []string {

@@ -83,7 +83,7 @@ func (w *planning) insertNew(rel *relation, n *pg_query.InsertStmt, to int) (*wr
 	}
 	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	for _, m := range rel.new {
-		if c := n.OnConflictClause; c != nil && len(c.TargetList) > 0 && m.mayMove(conflictColumns(c), onUpdate) {
+		if c := n.OnConflictClause; c != nil && len(c.TargetList) > 0 && m.mayMove(conflictColumns(c)) {
 			w.restrict(c.WhereClause, w.clauseEnd(to, n.ReturningList), "NOT ("+m.ParentRecord(rowName(n.Relation), false)+")")
 		}
 		w.back(wr, m, m.ParentRecord(rowName(n.Relation), true))
@@ -100,10 +100,10 @@ func (w *planning) updateNew(rel *relation, n *pg_query.UpdateStmt, from, to int
 	end := w.clauseEnd(to, n.ReturningList)
 	var conditions []string
 	for _, m := range rel.new {
-		if !m.downReads(assigned) && !m.newTriggered(onUpdate) {
+		if !m.downReads(assigned) && !m.newTriggered() {
 			continue
 		}
-		if m.mayMove(assigned, onUpdate) {
+		if m.mayMove(assigned) {
 			if n.WhereClause.GetCurrentOfExpr() != nil {
 				return nil, &Refusal{
 					Migration: m.Rule.Name, Offset: int(n.Relation.Location), Hint: "name the row by its key in WHERE",
@@ -150,7 +150,7 @@ func (w *planning) mergeNew(rel *relation, n *pg_query.MergeStmt) (*write, error
 	for _, m := range rel.new {
 		for _, c := range n.MergeWhenClauses {
 			clause := c.GetMergeWhenClause()
-			if clause.CommandType == pg_query.CmdType_CMD_UPDATE && m.mayMove(targetNames(clause.TargetList), onUpdate) {
+			if clause.CommandType == pg_query.CmdType_CMD_UPDATE && m.mayMove(targetNames(clause.TargetList)) {
 				return nil, &Refusal{
 					Migration: m.Rule.Name, Offset: int(n.Relation.Location), Hint: "use UPDATE for those rows",
 					Reason: fmt.Sprintf("MERGE does not say which row of %s a row of %s belonged to", m.Old.Name, rel.name),
@@ -167,23 +167,24 @@ func (w *planning) mergeNew(rel *relation, n *pg_query.MergeStmt) (*write, error
 // is recorded by a condition: which is evaluated again, like all of WHERE, on the
 // newest version of a row that was waited for. It may be evaluated for rows that
 // other conditions exclude: to record a key too many is no harm.
-func (m *Migration) mayMove(assigned []string, e event) bool {
+func (m *Migration) mayMove(assigned []string) bool {
 	for _, c := range assigned {
 		if m.parentOf(c) {
 			return true
 		}
 	}
 	for _, t := range m.New.Triggers {
-		if t.Before && (e == onUpdate && t.Update || e == onInsert && t.Insert) {
+		if t.Before && t.Update {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *Migration) newTriggered(e event) bool {
+// newTriggered reports whether the user has a trigger for UPDATE of the new table.
+func (m *Migration) newTriggered() bool {
 	for _, t := range m.New.Triggers {
-		if e == onInsert && t.Insert || e == onUpdate && t.Update {
+		if t.Update {
 			return true
 		}
 	}

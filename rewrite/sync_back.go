@@ -50,8 +50,7 @@ func (b *block) rowsBack(s syncText) {
 	b.takeKeys(s)
 	b.raise(s, syncText.unfilled, "55000", fmt.Sprintf("%s cannot be written yet: its history is not filled", s.New.Name),
 		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
-	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
-		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
+	b.demandParents(s)
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.line("\tPERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
 	b.line("END IF;")
@@ -76,11 +75,16 @@ func (b *block) rowsBack(s syncText) {
 // writes both shapes itself.
 func (b *block) rowsCheck(s syncText) {
 	b.takeKeys(s)
-	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
-		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
+	b.demandParents(s)
 	b.guard(s)
 	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
 		"Write one of them, or both so that they agree.")
+}
+
+// demandParents fails for a new row that belongs to no old one.
+func (b *block) demandParents(s syncText) {
+	b.raise(s, syncText.parentless, "23502", fmt.Sprintf("a row of %s without %s has no place in the old shape", s.New.Name, parentColumns(s.Rule.New.Parents, true)),
+		fmt.Sprintf("Give it, or set migration %q to off.", s.Rule.Name))
 }
 
 // unfilled is true until a backfill has gone through once since the migration

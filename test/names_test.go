@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"math/rand"
 	"net/url"
@@ -290,21 +289,7 @@ func tenantRounds(t *testing.T, phase string, seed int64, duration time.Duration
 
 // qualifiedNames learns the relations behind direct, with their schemas.
 func (w *wire) qualifiedNames(direct string) {
-	w.t.Helper()
-	conn := pgtest.Connect(w.t, direct)
-	defer conn.Close(context.Background())
-	rows, err := conn.Query(context.Background(), "SELECT oid, relnamespace::regnamespace || '.' || relname FROM pg_class WHERE relkind <> 't'")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for rows.Next() {
-		var oid uint32
-		var name string
-		if err := rows.Scan(&oid, &name); err != nil {
-			w.t.Fatal(err)
-		}
-		w.relations[oid] = name
-	}
+	w.learn(direct, "relnamespace::regnamespace || '.' || relname")
 }
 
 // TestAClientThatPipelinesIsAskedForEachBind: every Bind of a stream waits for an

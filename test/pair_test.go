@@ -92,11 +92,14 @@ func dialWireWith(t testing.TB, dsn string, parameters map[string]string) *wire 
 }
 
 // names learns the relations of the database behind direct, whose OIDs are its own.
-func (w *wire) names(direct string) {
+func (w *wire) names(direct string) { w.learn(direct, "relname") }
+
+// learn is names for what name, an expression over pg_class, calls them.
+func (w *wire) learn(direct, name string) {
 	w.t.Helper()
 	conn := pgtest.Connect(w.t, direct)
 	defer conn.Close(context.Background())
-	rows, err := conn.Query(context.Background(), "SELECT oid, relname FROM pg_class WHERE relkind <> 't'")
+	rows, err := conn.Query(context.Background(), "SELECT oid, "+name+" FROM pg_class WHERE relkind <> 't'")
 	if err != nil {
 		w.t.Fatal(err)
 	}
