@@ -32,7 +32,7 @@ func Load(path string) (*Set, error) {
 }
 
 // Parse validates the text of a rules file; file is only used to name places.
-// An empty text is a valid, empty Set. An error is always [Problems], which
+// An error is always [Problems], which
 // names everything that is wrong at once; only a text that is not YAML at all
 // yields a single problem.
 func Parse(file string, data []byte) (*Set, error) {
@@ -45,10 +45,7 @@ func Parse(file string, data []byte) (*Set, error) {
 	if more != nil {
 		r.problem(nodePos(more), "merge the documents into one", "a rules file is a single YAML document, this is a second one")
 	}
-	set := &Set{File: file}
-	if root != nil {
-		set.Migrations = r.top(root)
-	}
+	set := &Set{File: file, Migrations: r.top(root)}
 	if len(r.problems) > 0 {
 		return nil, r.problems.Err()
 	}

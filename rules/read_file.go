@@ -11,10 +11,14 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 
 // top reads the outermost mapping of a rules file.
 func (r *reader) top(root *yaml.Node) []Migration {
-	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+	const example = "migrations: []"
+	if root == nil || root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" {
+		// Not taken for a file without migrations: one that is being written, or
+		// was cut off when a disk was full, is empty too.
+		r.problem(Pos{Line: 1, Column: 1}, "write "+example+" to have none", "the file is empty")
 		return nil
 	}
-	values := r.object(root, "", []field{{name: "migrations", required: true, example: "migrations: []"}})
+	values := r.object(root, "", []field{{name: "migrations", required: true, example: example}})
 	list := values["migrations"]
 	if list == nil || list.Kind == yaml.ScalarNode && list.ShortTag() == "!!null" {
 		return nil

@@ -22,7 +22,9 @@ const (
 // last. It returns how soon to look again because someone is writing it, or 0.
 func (l *Live) fileMayHaveChanged(ctx context.Context) (again time.Duration) {
 	data, err := os.ReadFile(l.opt.RulesFile)
-	if err == nil && sha256.Sum256(data) == l.tried {
+	sum := sha256.Sum256(data)
+	l.steady(sum) // that it was there is noted in any case
+	if err == nil && sum == l.tried {
 		return 0
 	}
 	if err != nil && l.pending {

@@ -56,6 +56,8 @@ type Live struct {
 	backoff  time.Duration     // the last wait
 	running  *running          // nil until the first good load
 	tried    [sha256.Size]byte // content of the rules file at the last load
+	found    [sha256.Size]byte // its content when it was looked at last
+	foundAt  time.Time         // and since when it has been that
 	problems []string          // of the rules file
 	pending  bool              // the file's content is not in force yet
 	stale    []string          // of the running rules against a changed catalog

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -48,16 +50,33 @@ func TestReloadSaysWhatChangedAndCountsTheEpochUp(t *testing.T) {
 }
 
 func TestAFileThatIsBeingWrittenIsNotLoadedHalf(t *testing.T) {
-	b := start(t, inPhase("off"), nil)
-	b.until("ready", ready)
-	if err := os.WriteFile(b.file, nil, 0o600); err != nil { // as cp does, and an empty file is valid
+	b := &bench{t: t, fake: &fake{print: "1"}, file: filepath.Join(t.TempDir(), "rules.yaml")}
+	b.write(inPhase("off"))
+	l := New(Options{RulesFile: b.file, Use: b.use, dial: b.dial})
+	ctx := context.Background()
+	if _, err := l.load(ctx, "start"); err != nil {
 		t.Fatal(err)
 	}
-	b.CatalogChanged()
+	for _, half := range []string{"", "migrations: []\n", inPhase("off") + "#"} {
+		b.write(half)
+		old := time.Now().Add(-time.Hour) // as if its time had been read long after its content
+		if err := os.Chtimes(b.file, old, old); err != nil {
+			t.Fatal(err)
+		}
+		if again := l.fileMayHaveChanged(ctx); again == 0 || l.pending || len(l.running.set.Migrations) != 1 {
+			t.Errorf("%q: looked at again in %v, problems %v, %d migrations", half, again, l.problems, len(l.running.set.Migrations))
+		}
+		b.write(inPhase("off"))
+		if again := l.fileMayHaveChanged(ctx); again != 0 || l.running.epoch != 1 {
+			t.Errorf("after %q: looked at again in %v, epoch %d", half, again, l.running.epoch)
+		}
+	}
 	b.write(inPhase("dualwrite"))
-	s := b.until("followed", func(s State) bool { return s.Epoch > 1 })
-	if s.Epoch != 2 || s.Set.Migrations[0].Phase != rules.Dualwrite {
-		t.Errorf("state %+v", s)
+	for again := settle; again > 0; again = l.fileMayHaveChanged(ctx) {
+		time.Sleep(again)
+	}
+	if l.running.epoch != 2 || l.running.set.Migrations[0].Phase != rules.Dualwrite {
+		t.Errorf("epoch %d, %v", l.running.epoch, l.running.set.Migrations[0].Phase)
 	}
 }
 

@@ -61,27 +61,33 @@ func (l *Live) attempt(ctx context.Context, source string) (*Report, error) {
 	return report, err
 }
 
-// errBeingWritten says that the rules file changed a moment ago. Editors and
-// cp truncate a file before they fill it, and an empty one is valid.
+// errBeingWritten says that the rules file had another content a moment ago.
+// Editors and cp fill a file bit by bit.
 var errBeingWritten = errors.New("the rules file is being written")
 
 // read parses the rules file and remembers what was in it. Nobody but a
 // request has said that the file is complete.
 func (l *Live) read(source string) (*rules.Set, error) {
 	data, err := os.ReadFile(l.opt.RulesFile)
-	if source == sourceFile || source == sourceRetry {
-		info, err := os.Stat(l.opt.RulesFile)
-		if err == nil {
-			if age := time.Since(info.ModTime()); age >= 0 && age < settle {
-				return nil, errBeingWritten
-			}
-		}
+	sum := sha256.Sum256(data)
+	if (source == sourceFile || source == sourceRetry) && !l.steady(sum) {
+		return nil, errBeingWritten
 	}
-	l.tried = sha256.Sum256(data)
+	l.tried = sum
 	if err != nil {
 		return rules.Load(l.opt.RulesFile) // which says why, and the way out
 	}
 	return rules.Parse(l.opt.RulesFile, data)
+}
+
+// steady reports whether the rules file has had this content for a while. Its
+// time of modification would not tell: it may be read after the content was.
+func (l *Live) steady(sum [sha256.Size]byte) bool {
+	if sum != l.found {
+		l.found, l.foundAt = sum, time.Now()
+		return false
+	}
+	return time.Since(l.foundAt) >= settle
 }
 
 // apply puts set in force over link. Phases are recorded in the database
