@@ -38,8 +38,8 @@ func TestBackfillUnderLoadLeavesNoDrift(t *testing.T) {
 			g.phase("dualwrite")
 			l := &load{dsn: g.dsn, level: level, movesKeys: true}
 			d := raceTime(t)
-			ctx, cancel := context.WithTimeout(context.Background(), d)
-			defer cancel()
+			commits, conflicts := 10*int64(d/time.Second), int64(d/time.Second)
+			ctx := lasting(t, d, l.enough(commits, conflicts))
 			l.start(ctx)
 			runs := 0
 			for ; ctx.Err() == nil || runs == 0; runs++ {
@@ -54,7 +54,7 @@ func TestBackfillUnderLoadLeavesNoDrift(t *testing.T) {
 			}
 			l.log(t)
 			t.Logf("%d backfills of each migration", runs)
-			l.proves(t, 10*int64(d/time.Second), int64(d/time.Second))
+			l.proves(t, commits, conflicts)
 			pgtest.Agree(t, g.direct)
 		})
 	}

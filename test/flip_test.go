@@ -26,7 +26,8 @@ func TestFlipsUnderLoadEndWithoutDrift(t *testing.T) {
 			ctx, stop := context.WithCancel(context.Background())
 			defer stop()
 			l.start(ctx)
-			flips := flip(g, d)
+			enough := int(d / flipEvery / 4)
+			flips := flip(g, d, enough)
 			epoch := g.phase("dualwrite")
 			waitUntil(t, "the phase is settled", func() bool { return g.server.Settled(epoch) })
 			before := l.commits.Load()
@@ -41,7 +42,7 @@ func TestFlipsUnderLoadEndWithoutDrift(t *testing.T) {
 			l.log(t)
 			t.Logf("%d flips", flips)
 			l.proves(t, 20*int64(d/time.Second), int64(d/time.Second))
-			if enough := int(d / flipEvery / 4); flips < enough {
+			if flips < enough {
 				t.Errorf("only %d flips; with fewer than %d the test shows nothing", flips, enough)
 			}
 			pgtest.Agree(t, g.direct)
@@ -49,13 +50,13 @@ func TestFlipsUnderLoadEndWithoutDrift(t *testing.T) {
 	}
 }
 
-// flip changes the phase of everything again and again, for that long, and
-// does not wait for anyone. It returns how often.
-func flip(g *gate, d time.Duration) (flips int) {
+// flip changes the phase of everything again and again, for that long and at
+// least so often, if it can in 8 d. It does not wait for anyone. It returns how often.
+func flip(g *gate, d time.Duration, enough int) (flips int) {
 	phases := [...]string{"dualwrite", "off"}
 	tick := time.NewTicker(flipEvery)
 	defer tick.Stop()
-	for end := time.Now().Add(d); time.Now().Before(end); flips++ {
+	for begun := time.Now(); time.Since(begun) < d || flips < enough && time.Since(begun) < 8*d; flips++ {
 		<-tick.C
 		g.phase(phases[flips%len(phases)])
 	}

@@ -173,7 +173,8 @@ func TestBothGenerationsOfRowsLeaveNoDrift(t *testing.T) {
 				}
 			}
 			rounds := 0
-			for until := time.Now().Add(raceTime(t)); time.Now().Before(until) && !t.Failed(); rounds++ {
+			const enough = 20
+			for ctx := lasting(t, raceTime(t), func() bool { return committed.Load() >= enough }); ctx.Err() == nil && !t.Failed(); rounds++ {
 				var running sync.WaitGroup
 				for i, conn := range conns {
 					running.Add(1)
@@ -190,7 +191,7 @@ func TestBothGenerationsOfRowsLeaveNoDrift(t *testing.T) {
 					t.Fatalf("drift of %d keys in round %d", n, rounds)
 				}
 			}
-			if committed.Load() < 20 {
+			if committed.Load() < enough {
 				t.Errorf("only %d transactions were committed", committed.Load())
 			}
 			t.Logf("%d committed in %d rounds", committed.Load(), rounds)

@@ -33,8 +33,7 @@ func race(t *testing.T, ddl string) {
 			g.phase("dualwrite")
 			l := &load{dsn: g.dsn, level: level, movesKeys: true}
 			d := raceTime(t)
-			l.run(t, d)
-			l.proves(t, 20*int64(d/time.Second), int64(d/time.Second))
+			l.run(t, d, 20*int64(d/time.Second), int64(d/time.Second))
 			pgtest.Agree(t, g.direct)
 		})
 	}

@@ -240,8 +240,11 @@ func TestAWatchRaisesNoFalseAlarm(t *testing.T) {
 					g.use(watched(mode))
 					l := &load{dsn: g.dsn, level: level, movesKeys: true}
 					d := raceTime(t) / 4
-					ctx, cancel := context.WithTimeout(context.Background(), d)
-					defer cancel()
+					commits, conflicts := 5*int64(max(d/time.Second, 1)), int64(1)
+					if level == pgx.ReadCommitted { // where only deadlocks are
+						conflicts = 0
+					}
+					ctx := lasting(t, d, l.enough(commits, conflicts))
 					l.start(ctx)
 					for ctx.Err() == nil && level == pgx.ReadCommitted {
 						if err := backfill(context.Background(), t, g.direct, g.planner, true); err != nil {
@@ -253,11 +256,7 @@ func TestAWatchRaisesNoFalseAlarm(t *testing.T) {
 						t.Error(err)
 					}
 					l.log(t)
-					conflicts := int64(1)
-					if level == pgx.ReadCommitted { // where only deadlocks are
-						conflicts = 0
-					}
-					l.proves(t, 5*int64(max(d/time.Second, 1)), conflicts)
+					l.proves(t, commits, conflicts)
 					pgtest.Agree(t, g.direct)
 					if n := seen(t, g); n > 0 {
 						t.Errorf("noticed for %d migrations", n)
