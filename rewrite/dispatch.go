@@ -232,10 +232,15 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 			refusal = w.guardedWrite(rel, n)
 		} else if rel != nil {
 			refusal = &Refusal{
-				Migration: rel.migration(),
-				Reason:    fmt.Sprintf("%s to %s is not handled yet", where(n, stmt), rel.name),
-				Hint:      "write it as a plain INSERT, UPDATE or DELETE",
-				Offset:    int(target.GetLocation()),
+				Migration: rel.migration(), Offset: int(target.GetLocation()),
+				Reason: fmt.Sprintf("a write inside %s to %s is at a place where it cannot be rewritten", statementName(stmt), rel.name),
+				Hint:   "write it as a plain INSERT, UPDATE or DELETE",
+			}
+			if len(rel.new) == 0 {
+				refusal.Hint += ", or set guard: sync for the migration"
+			}
+			if _, ok := n.(*pg_query.MergeStmt); ok {
+				refusal.Reason = fmt.Sprintf("MERGE to %s cannot show which rows it writes before Postgres 17", rel.name)
 			}
 		}
 	})
@@ -258,13 +263,6 @@ func writeTarget(n node) *pg_query.RangeVar {
 		return n.Relation
 	}
 	return nil
-}
-
-func where(n node, stmt *pg_query.Node) string {
-	if _, ok := n.(*pg_query.MergeStmt); ok {
-		return "MERGE"
-	}
-	return "a write inside " + statementName(stmt)
 }
 
 // span returns the tokens [from, to) of a statement.

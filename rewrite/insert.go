@@ -136,7 +136,7 @@ func (m *Migration) conflictsElsewhere(c *pg_query.OnConflictClause) bool {
 	return false
 }
 
-// knowsNewShape refuses a write of a new column.
+// knowsNewShape refuses a write of a new column by a statement that shows no keys.
 func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.RangeVar) error {
 	if m.Rule.Kind != rules.Columns {
 		return nil
@@ -145,8 +145,8 @@ func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.Ra
 		if has(columns, c) {
 			return &Refusal{
 				Migration: m.Rule.Name,
-				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and writes by applications that know it are not handled yet", c),
-				Hint:      fmt.Sprintf("write %s, or set the migration to off first", quoted(m.Rule.Old.Columns)),
+				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and does not show which rows it writes", c),
+				Hint:      fmt.Sprintf("write %s instead, or use INSERT and UPDATE", quoted(m.Rule.Old.Columns)),
 				Offset:    int(rv.Location),
 			}
 		}
