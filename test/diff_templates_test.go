@@ -100,6 +100,7 @@ type template struct {
 	copy   func(b *draft) string // data for COPY FROM
 	// tableOnly: through a view or a partition it is something else.
 	tableOnly bool
+	since     int // first version of Postgres that has it
 }
 
 func guardedOnly(w *world) bool { return w.guarded }
@@ -267,7 +268,7 @@ var templates = []template{
 		b.sql("UPDATE ", b.w.table, " SET ", b.w.value, " = ").value().sql(" WHERE ").where("", b.k())
 		b.sql("; SELECT 1; ").insert().sql("VALUES ").row().sql(pick(b.r, "", ";", " ON CONFLICT DO NOTHING; DELETE FROM "+b.w.table+" WHERE k = "+fmt.Sprint(b.k())))
 	}},
-	{name: "merge", tableOnly: true, writes: true, make: func(b *draft) {
+	{name: "merge", since: 150000, tableOnly: true, writes: true, make: func(b *draft) {
 		b.sql("MERGE INTO ", b.w.table, " t USING (VALUES (").arg(intValue(b.k())).sql("::int), (", fmt.Sprint(b.lo), ")) AS v (k) ON v.k = t.k WHEN MATCHED AND t.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET ", b.w.value, " = ").changed("t.").
 			sql(" WHEN NOT MATCHED THEN INSERT (k, ", b.w.value, ") VALUES (v.k, ").value().sql(")")
 	}},
