@@ -233,9 +233,15 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 		} else if rel != nil {
 			refusal = &Refusal{
 				Migration: rel.migration(),
-				Reason:    fmt.Sprintf("%s to %s is not handled yet", where(n, stmt), rel.name),
+				Reason:    fmt.Sprintf("%s to %s is not handled", where(n, stmt), rel.name),
 				Hint:      "write it as a plain INSERT, UPDATE or DELETE",
 				Offset:    int(target.GetLocation()),
+			}
+			if _, ok := n.(*pg_query.MergeStmt); ok {
+				refusal.Reason += " before Postgres 17"
+				if rel.guardable() {
+					refusal.Hint += ", or set guard: sync for the migration"
+				}
 			}
 		}
 	})

@@ -145,8 +145,8 @@ func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.Ra
 		if has(columns, c) {
 			return &Refusal{
 				Migration: m.Rule.Name,
-				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and writes by applications that know it are not handled yet", c),
-				Hint:      fmt.Sprintf("write %s, or set the migration to off first", quoted(m.Rule.Old.Columns)),
+				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and a guard carries over the old one only", c),
+				Hint:      fmt.Sprintf("write %s, or use INSERT or UPDATE", quoted(m.Rule.Old.Columns)),
 				Offset:    int(rv.Location),
 			}
 		}
