@@ -50,7 +50,7 @@ const referenceHead = `# Settings
 The process settings of pgjanus are in one YAML file, ` + "`pgjanus.yaml`" + ` in the working directory unless ` + "`--config`" + `
 names another. Migrations are not here but in the [rules file](rules.md).
 
-Each setting may also come from the environment or a flag. Flags outrank the environment, the environment
+Each setting may also come from the environment or a flag of ` + "`serve`" + `. Flags outrank the environment, the environment
 outranks the file, the file outranks the default. The name follows from the key:
 
 | Where | ` + "`admin.listen`" + ` is |

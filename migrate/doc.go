@@ -8,11 +8,12 @@
 // killed goes on where it stood. [Load] makes the planner for a set of rules.
 //
 // The package never waits for the lock of an old row while it holds another
-// one, never takes a lock on a table that writers wait for, never changes an
-// old shape, and never decides a phase.
+// one, never takes a lock on a table that writers wait for (but to make or
+// remove the triggers of a guard), never changes an old shape, and never decides
+// a phase.
 // [Verify] writes nothing at all and shares no SQL with what it checks.
 //
 // Start reading at backfill.go, then batch.go for the order of steps that its
 // safety rests on. The other half of that argument is the guard in
-// rewrite/sync.go.
+// rewrite/sync_guard.go.
 package migrate

@@ -71,6 +71,9 @@ func Install(ctx context.Context, conn *pgx.Conn) error {
 		_, err := tx.Exec(ctx, installDDL)
 		return err
 	})
+	if code(err) == "42501" {
+		return fmt.Errorf("creating the schema pgjanus, which needs CREATE on the database: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("creating the schema pgjanus: %w", err)
 	}

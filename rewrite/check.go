@@ -30,9 +30,13 @@ func (c *check) migration() *Migration {
 		c.fail(r.Old.Pos, "create it, or correct the name", "table %s does not exist in database %s", r.Old.Table, c.snap.Database)
 		return nil
 	}
-	if m.Old.Kind == 'p' && !m.Old.Partition {
+	switch {
+	case m.Old.Kind != 'r' && m.Old.Kind != 'p':
+		c.fail(r.Old.Pos, "name a plain or partitioned table", "%s is %s", m.Old.Name, relationKind(m.Old.Kind))
+		return nil
+	case m.Old.Kind == 'p' && !m.Old.Partition:
 		c.partitioned(m.Old, r.Old.Pos)
-	} else {
+	default:
 		c.plain(m.Old, r.Old.Pos)
 	}
 	c.old(m)
@@ -61,7 +65,7 @@ func (c *check) plain(t *catalog.Table, pos rules.Pos) {
 	case t.Partition:
 		c.fail(pos, "name the partitioned table itself", "%s is a partition", t.Name)
 	case t.Kind != 'r':
-		c.fail(pos, "only plain tables can migrate in this release", "%s is %s", t.Name, relationKind(t.Kind))
+		c.fail(pos, "the new table must be a plain one", "%s is %s", t.Name, relationKind(t.Kind))
 	case len(t.Parents) > 0 || len(t.Children) > 0:
 		c.fail(pos, "only plain and partitioned tables can migrate", "%s has inheritance parents or children, and no key holds across them", t.Name)
 	default:
@@ -229,7 +233,7 @@ func (c *check) resolved(e rules.Expr, id string) *catalog.Expr {
 		return nil
 	}
 	if len(x.Volatile) > 0 {
-		c.fail(e.Pos, "up and down must give the same result every time", "the expression uses %s, which is volatile", quoted(x.Volatile))
+		c.fail(e.Pos, "up and down must give the same result every time; a function that does can be declared IMMUTABLE or STABLE", "the expression uses %s, which is volatile", quoted(x.Volatile))
 	}
 	if len(x.Stable) > 0 {
 		c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s uses %s, whose result depends on session settings such as TimeZone and DateStyle",

@@ -236,7 +236,7 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 				Reason: fmt.Sprintf("a write inside %s to %s is at a place where it cannot be rewritten", statementName(stmt), rel.name),
 				Hint:   "write it as a plain INSERT, UPDATE or DELETE",
 			}
-			if len(rel.new) == 0 {
+			if rel.guardable() {
 				refusal.Hint += ", or set guard: sync for the migration"
 			}
 			if _, ok := n.(*pg_query.MergeStmt); ok {

@@ -91,11 +91,11 @@ func (b *block) guardTrigger(s syncText) {
 // guarded reports whether whatever is written to the relation is synced by
 // triggers in the database, so that statements that cannot be rewritten may pass.
 func (r *relation) guarded() bool {
-	switch {
-	case r.base != nil:
-		return (r.via == viaView || r.via == viaPartition) && r.base.guarded()
-	case len(r.old) == 0 || len(r.new) > 0:
+	if !r.guardable() {
 		return false
+	}
+	for r.base != nil {
+		r = r.base
 	}
 	for _, m := range r.old {
 		if m.Rule.Guard != rules.SyncGuard {
@@ -103,6 +103,14 @@ func (r *relation) guarded() bool {
 		}
 	}
 	return true
+}
+
+// guardable reports whether it would be so with guard: sync.
+func (r *relation) guardable() bool {
+	if r.base != nil {
+		return (r.via == viaView || r.via == viaPartition) && r.base.guardable()
+	}
+	return len(r.old) > 0 && len(r.new) == 0
 }
 
 // guarded reports whether that is so for every relation that a text may mention.
@@ -146,7 +154,7 @@ func (w *planning) dropGuard(n *pg_query.DropStmt) error {
 				if len(parts) > 0 && t.Name == parts[len(parts)-1] {
 					return &Refusal{
 						Migration: m.Rule.Name, Offset: -1,
-						Reason: fmt.Sprintf("%s is the guard of %s", t.Name, m.Old.Name), Hint: "set guard: off for the migration",
+						Reason: fmt.Sprintf("%s is the guard of %s", t.Name, m.Old.Name), Hint: "set the migration to off: then it goes",
 					}
 				}
 			}

@@ -136,7 +136,7 @@ func (m *Migration) conflictsElsewhere(c *pg_query.OnConflictClause) bool {
 	return false
 }
 
-// knowsNewShape refuses a write of a new column by a statement that shows no keys.
+// knowsNewShape refuses a write of a new column.
 func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.RangeVar) error {
 	if m.Rule.Kind != rules.Columns {
 		return nil
@@ -145,8 +145,8 @@ func (w *planning) knowsNewShape(m *Migration, columns []string, rv *pg_query.Ra
 		if has(columns, c) {
 			return &Refusal{
 				Migration: m.Rule.Name,
-				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and does not show which rows it writes", c),
-				Hint:      fmt.Sprintf("write %s instead, or use INSERT and UPDATE", quoted(m.Rule.Old.Columns)),
+				Reason:    fmt.Sprintf("the statement writes %s, which is the new shape, and a guard carries over the old one only", c),
+				Hint:      fmt.Sprintf("write %s, or use INSERT or UPDATE", quoted(m.Rule.Old.Columns)),
 				Offset:    int(rv.Location),
 			}
 		}

@@ -15,7 +15,7 @@ func (w *planning) do(from, to int) error {
 	}
 	return &Refusal{
 		Reason: "a DO block that mentions a migrating table is not handled, because what it executes cannot be seen",
-		Hint:   "send its statements one by one", Offset: w.tokens[from].start,
+		Hint:   "send its statements one by one, or set guard: sync for the migration", Offset: w.tokens[from].start,
 	}
 }
 

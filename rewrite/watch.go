@@ -255,12 +255,17 @@ func (b *block) alarmed(s syncText, table rules.Table) {
 	what = strings.TrimPrefix(b.qualified(head+what), head)
 	b.line("\tPERFORM pg_catalog.setval(%s, %s);", Literal(SeenSequence(s.Rule.Name)),
 		strings.TrimPrefix(b.qualified("SELECT (EXTRACT(epoch FROM clock_timestamp()) * 1000000)::bigint"), "SELECT "))
+	shape, reject := "new", " Or set guard: sync for the migration."
+	log := fmt.Sprintf("pgjanus backfill %s --restart repairs drift; guard: sync keeps it from coming about.", s.Rule.Name)
+	if table != s.Rule.Old.Table { // guard: sync is of no use there
+		shape, reject = "old", ""
+		log = fmt.Sprintf("pgjanus backfill %s --restart makes the new shape what the old one says.", s.Rule.Name)
+	}
 	if s.Rule.Guard == rules.RejectGuard {
-		b.line("\tRAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = pg_catalog.format('pgjanus: migration \"%%s\": %%s, and the new shape would not follow', %s, %s),", Literal(s.Rule.Name), what)
-		b.line("\t\tHINT = 'Send the statement itself through pgjanus: what functions, triggers and cascades write it does not see. Or set guard: sync for the migration.';")
+		b.line("\tRAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = pg_catalog.format('pgjanus: migration \"%%s\": %%s, and the %s shape would not follow', %s, %s),", shape, Literal(s.Rule.Name), what)
+		b.line("\t\tHINT = 'Send the statement itself through pgjanus: what functions, triggers and cascades write it does not see.%s';", reject)
 	} else {
-		b.log("'pgjanus: migration \"%s\": %s, and the new shape does not follow', "+Literal(s.Rule.Name)+", "+what,
-			fmt.Sprintf("pgjanus backfill %s --restart repairs drift; guard: sync keeps it from coming about.", s.Rule.Name))
+		b.log("'pgjanus: migration \"%s\": %s, and the "+shape+" shape does not follow', "+Literal(s.Rule.Name)+", "+what, log)
 		b.done()
 	}
 	b.line("END IF;")

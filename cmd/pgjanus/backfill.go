@@ -21,7 +21,7 @@ func newBackfillCommand(g *global) *cobra.Command {
 		Long: `Waits until the phase of the migration is settled in the running serve, then
 makes the new shape of every old row, batch by batch, while applications go on.
 It can be stopped at any time and goes on where it stood.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("MIGRATION", "run it once for each"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := g.settings(cmd)
 			if err != nil {

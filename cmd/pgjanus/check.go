@@ -18,9 +18,10 @@ func newCheckCommand(g *global) *cobra.Command {
 		Use:   "check",
 		Short: "Validate settings and rules against the live catalog",
 		Long: `Validates the settings, the rules file by itself, the rules against the live
-catalog, and the step from the phases that the database has recorded; and warns
-of what may write an old table where no statement shows it. Changes nothing. Exits 0 when serve would take the rules, 1 when it would not, 2 when
-that could not be told.`,
+catalog and the privileges of the roles, and the step from the phases that the
+database has recorded; and warns of what may write an old table where no
+statement shows it. Changes nothing. Exits 0 when serve would take the rules, 1
+when it would not, 2 when that could not be told.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := g.settings(cmd)
@@ -106,7 +107,12 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 		}
 		r.Warnings = append(r.Warnings, unseen...)
 	}
-	return steps.Err()
+	lacking, undone, err := migrate.Lacking(ctx, conn, settings.Rules, planner)
+	if err != nil {
+		return err
+	}
+	r.Warnings = append(r.Warnings, undone...)
+	return append(steps, lacking...).Err()
 }
 
 func count(n int, noun string) string {

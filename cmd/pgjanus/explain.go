@@ -17,7 +17,7 @@ func newExplainCommand(g *global) *cobra.Command {
 		Long: `Prints what serve would do with the text under the rules file and the catalog
 of now: pass, rewrite (with the edited text and the syncs behind it) or refuse
 (with the reason and the way out). Nothing is executed.`,
-		Args: cobra.ExactArgs(1),
+		Args: one(`"SQL"`, "quote it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := g.settings(cmd)
 			if err != nil {

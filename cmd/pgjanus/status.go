@@ -60,7 +60,7 @@ func (r *statusReport) text(w io.Writer) {
 	}
 	_, _ = fmt.Fprintf(w, "pgjanus %s, up %s, %s\n", r.Version, time.Duration(r.UptimeSeconds)*time.Second, ready)
 	_, _ = fmt.Fprintf(w, "rules %s, epoch %d, %s\n", r.RulesFile, r.Epoch, count(r.Sessions.Open, "session"))
-	if !r.ControlConnected {
+	if !r.ControlConnected && r.Epoch > 0 { // it is made when the first rules file is good
 		_, _ = fmt.Fprintln(w, "the control connection is lost")
 	}
 	for _, p := range r.Problems {

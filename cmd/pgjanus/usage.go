@@ -23,7 +23,7 @@ constants, how often it was executed, by which applications and users, and its
 outcome; while the migration is off, what its outcome would be in dualwrite.
 Exits 0 when none is refused, 1 when some were seen within usage.window that are
 refused or would be, 2 when serve does not answer.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("MIGRATION", "run it once for each"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := g.settings(cmd)
 			if err != nil {

@@ -20,7 +20,7 @@ func newVerifyCommand(g *global) *cobra.Command {
 		Long: `Compares the old and the new shape of every key in one snapshot of the
 database, while applications go on. Exits 0 when they are equal, 1 when a key
 drifts, 2 when that could not be told.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("MIGRATION", "run it once for each"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			settings, err := g.settings(cmd)
 			if err != nil {
