@@ -8,7 +8,7 @@ import (
 
 // spelled has the statements whose name in the parser is not their command.
 var spelled = map[string]string{
-	"Create": "CREATE TABLE", "CreateTableAs": "CREATE TABLE AS", "View": "CREATE VIEW", "Rule": "CREATE RULE", "CreateTrig": "CREATE TRIGGER",
+	"Create": "CREATE TABLE", "CompositeType": "CREATE TYPE", "CreateTableAs": "CREATE TABLE AS", "View": "CREATE VIEW", "Rule": "CREATE RULE", "CreateTrig": "CREATE TRIGGER",
 	"CreateSeq": "CREATE SEQUENCE", "RefreshMatView": "REFRESH MATERIALIZED VIEW", "AlterObjectSchema": "ALTER .. SET SCHEMA",
 	"AlterOwner": "ALTER .. OWNER", "Rename": "ALTER .. RENAME", "CreatePolicy": "CREATE POLICY", "VariableSet": "SET", "Transaction": "the end of a transaction", "AlterPolicy": "ALTER POLICY",
 }

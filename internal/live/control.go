@@ -143,7 +143,7 @@ func (l *Live) connect(ctx context.Context) error {
 func (l *Live) noteLost(err error) {
 	l.hangUp()
 	if l.lost == "" {
-		l.opt.Log.Error("control connection lost: the last good rules stay in force", zap.Error(err))
+		l.opt.Log.Error(l.meanwhile("control connection lost"), zap.Error(err))
 	}
 	l.lost = (&lostError{err}).Error()
 	l.backoff = min(max(2*l.backoff, firstBackoff), lastBackoff)

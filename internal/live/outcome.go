@@ -35,11 +35,16 @@ func (l *Live) reject(source, message string, problems []string) {
 	fields := []zap.Field{zap.String("source", source), zap.Strings("problems", problems)}
 	if l.running != nil {
 		fields = append(fields, zap.Uint64("epoch", l.running.epoch))
-		message += ": the last good rules stay in force"
-	} else {
-		message += ": no session is let in"
 	}
-	l.opt.Log.Error(message, fields...)
+	l.opt.Log.Error(l.meanwhile(message), fields...)
+}
+
+// meanwhile adds to a message what is in force as long as that is not mended.
+func (l *Live) meanwhile(message string) string {
+	if l.running == nil {
+		return message + ": no session is let in"
+	}
+	return message + ": the last good rules stay in force"
 }
 
 // problemLines renders err for State, one line a problem.
