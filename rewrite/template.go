@@ -39,6 +39,10 @@ func (t template) row(alias string) string {
 // newTemplate cuts sql, as the catalog resolved it, at every mention of
 // row.column. A scalar is wrapped in SELECT for the parser.
 func newTemplate(sql, row string, scalar bool) (template, error) {
+	sql, err := portable(sql)
+	if err != nil {
+		return template{}, fmt.Errorf("reading the resolved expression: %w", err)
+	}
 	text, prefix := sql, 0
 	if scalar {
 		text, prefix = "SELECT "+sql, len("SELECT ")
