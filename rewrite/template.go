@@ -25,7 +25,11 @@ func (t template) render(value func(column string) string) string {
 	for i, piece := range t.text {
 		b.WriteString(piece)
 		if i < len(t.cols) {
-			b.WriteString(value(t.cols[i]))
+			v := value(t.cols[i])
+			if strings.HasPrefix(t.text[i+1], "[") {
+				v = "(" + v + ")" // a subscript behind a cast would belong to the type
+			}
+			b.WriteString(v)
 		}
 	}
 	return b.String()
