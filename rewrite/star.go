@@ -91,6 +91,9 @@ func (h *hiding) star(ref *pg_query.ColumnRef, s *scope) {
 	nameless := false
 	for i := range s.sources {
 		src := &s.sources[i]
+		if src.image {
+			continue
+		}
 		if src.rel != nil {
 			rel = src.rel
 		}
