@@ -68,6 +68,25 @@ func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 	})
 }
 
+const referencedSQL = `
+WITH RECURSIVE reached(root, oid) AS (
+  SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY($1::oid[])
+  UNION SELECT r.root, c.confrelid FROM reached r JOIN pg_constraint c ON c.conrelid = r.oid AND c.contype = 'f'
+)
+SELECT r.root, n.nspname::text, c.relname::text
+FROM reached r JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.oid <> r.root ORDER BY r.root, n.nspname, c.relname`
+
+func readReferenced(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
+	return each(ctx, tx, "referenced tables", referencedSQL, []any{tables.oids()}, func(row pgx.Rows) error {
+		var oid uint32
+		var name Name
+		err := row.Scan(&oid, &name.Schema, &name.Name)
+		tables[oid].Referenced = append(tables[oid].Referenced, name)
+		return err
+	})
+}
+
 func sortedOIDs(tables tablesByOID) []uint32 {
 	list := tables.oids()
 	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })

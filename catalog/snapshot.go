@@ -38,6 +38,7 @@ type Table struct {
 	Key         []string     // primary key columns, in key order
 	Unique      [][]string   // other unique keys: valid, not partial, plain columns, not deferrable
 	ForeignKeys []ForeignKey // of this table, to others
+	Referenced  []Name       // tables that it refers to by foreign keys, also through others
 	Triggers    []Trigger    // the user's, enabled ones
 	Rules       []string     // rewrite rules other than a view's own
 	RowSecurity bool
