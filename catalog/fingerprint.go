@@ -46,14 +46,14 @@ WITH RECURSIVE rel(oid) AS (
     WHERE n.nspname = 'pgjanus' AND c.relname = 'migration'
 ), nears(a) AS MATERIALIZED (SELECT pg_catalog.array_agg(oid) FROM near
 ), class AS MATERIALIZED (
-  SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relrowsecurity, c.relispartition, c.relacl
+  SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relrowsecurity, c.relispartition, c.relpersistence, c.relacl
   FROM pg_catalog.pg_class c WHERE c.oid = ANY ((SELECT a FROM nears)::oid[])
 ), att AS MATERIALIZED (
   SELECT a.attrelid, a.attnum, a.atttypid, a.xmin AS x FROM pg_catalog.pg_attribute a
   WHERE a.attrelid = ANY ((SELECT a FROM nears)::oid[]) AND a.attnum > 0
 ), line(t) AS (
   SELECT pg_catalog.concat_ws(' ', 'server', pg_catalog.current_setting('server_version_num'))
-  UNION ALL SELECT pg_catalog.concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relowner, relrowsecurity, relispartition, relacl) FROM class
+  UNION ALL SELECT pg_catalog.concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relowner, relrowsecurity, relispartition, relpersistence, relacl) FROM class
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'attribute', attrelid, attnum, x) FROM att
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'type', t.oid, t.xmin) FROM pg_catalog.pg_type t
     WHERE t.oid = ANY (ARRAY(SELECT DISTINCT atttypid FROM att))
@@ -66,6 +66,8 @@ WITH RECURSIVE rel(oid) AS (
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'trigger', x.oid, x.xmin) FROM pg_catalog.pg_trigger x
     WHERE x.tgrelid = ANY ((SELECT a FROM rels)::oid[]) AND NOT x.tgisinternal
     AND x.tgfoid <> ALL (ARRAY(SELECT p.oid FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'pgjanus'))
+  UNION ALL SELECT pg_catalog.concat_ws(' ', 'disabled', x.oid, x.tgenabled) FROM pg_catalog.pg_trigger x
+    WHERE x.tgrelid = ANY ((SELECT a FROM rels)::oid[]) AND x.tgisinternal AND x.tgenabled <> 'O'
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'rule', x.oid, x.xmin) FROM pg_catalog.pg_rewrite x
     WHERE x.ev_class = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'policy', x.oid, x.xmin) FROM pg_catalog.pg_policy x

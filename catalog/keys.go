@@ -45,7 +45,10 @@ SELECT c.conrelid, c.conname::text, (
   n.nspname::text, r.relname::text, (
     SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, n)
     JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
-  c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred
+  c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred,
+  to_jsonb(c) ->> 'conenforced' IS NOT DISTINCT FROM 'false' -- a column since Postgres 18
+  OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid <> c.conrelid AND g.tgenabled NOT IN ('O', 'A')
+    AND g.tgconstraint IN (SELECT k.oid FROM pg_constraint k WHERE k.oid = c.oid OR k.conparentid = c.oid))
 FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
 WHERE c.conrelid = ANY($1::oid[]) AND c.contype = 'f' AND NOT EXISTS ( -- those to partitions come with that to their root
   SELECT FROM pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)
@@ -56,12 +59,31 @@ func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 		var oid uint32
 		var k ForeignKey
 		err := row.Scan(&oid, &k.Name, &k.Columns, &k.RefTable.Schema, &k.RefTable.Name, &k.RefColumns,
-			&k.OnDelete, &k.OnUpdate, &k.Deferred)
+			&k.OnDelete, &k.OnUpdate, &k.Deferred, &k.Idle)
 		if err != nil {
 			return err
 		}
 		tables[oid].ForeignKeys = append(tables[oid].ForeignKeys, k)
 		return nil
+	})
+}
+
+const referencedSQL = `
+WITH RECURSIVE reached(root, oid) AS (
+  SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid = ANY($1::oid[])
+  UNION SELECT r.root, c.confrelid FROM reached r JOIN pg_constraint c ON c.conrelid = r.oid AND c.contype = 'f'
+)
+SELECT r.root, n.nspname::text, c.relname::text
+FROM reached r JOIN pg_class c ON c.oid = r.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.oid <> r.root ORDER BY r.root, n.nspname, c.relname`
+
+func readReferenced(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
+	return each(ctx, tx, "referenced tables", referencedSQL, []any{tables.oids()}, func(row pgx.Rows) error {
+		var oid uint32
+		var name Name
+		err := row.Scan(&oid, &name.Schema, &name.Name)
+		tables[oid].Referenced = append(tables[oid].Referenced, name)
+		return err
 	})
 }
 

@@ -88,7 +88,7 @@ func (s *Snapshot) read(ctx context.Context, tx pgx.Tx, req Request) error {
 		return err
 	}
 	for _, step := range []func(context.Context, pgx.Tx, tablesByOID) error{
-		readColumns, readKeys, readForeignKeys, readTriggers, readRules, readRelatives,
+		readColumns, readKeys, readForeignKeys, readReferenced, readTriggers, readRules, readRelatives,
 	} {
 		if err := step(ctx, tx, byOID); err != nil {
 			return err

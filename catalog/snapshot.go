@@ -38,9 +38,11 @@ type Table struct {
 	Key         []string     // primary key columns, in key order
 	Unique      [][]string   // other unique keys: valid, not partial, plain columns, not deferrable
 	ForeignKeys []ForeignKey // of this table, to others
+	Referenced  []Name       // tables that it refers to by foreign keys, also through others
 	Triggers    []Trigger    // the user's, enabled ones
 	Rules       []string     // rewrite rules other than a view's own
 	RowSecurity bool
+	Unlogged    bool   // emptied when the server has crashed
 	Partition   bool   // is a partition
 	Parents     []Name // inheritance parents, recursively
 	Children    []Name // inheritance children and partitions, recursively
@@ -84,6 +86,7 @@ type ForeignKey struct {
 	OnDelete   byte // pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
 	OnUpdate   byte
 	Deferred   bool // deferrable initially deferred
+	Idle       bool // not enforced, or triggers that carry it out on RefTable are disabled
 }
 
 // Trigger is a user's enabled trigger.

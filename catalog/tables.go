@@ -28,7 +28,7 @@ WITH named AS (
   SELECT oid FROM named
   UNION SELECT t.relid FROM named, LATERAL pg_partition_tree(named.oid) t WHERE named.relkind = 'p'
 )
-SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition, c.relpersistence = 'u'
 FROM wanted JOIN pg_class c ON c.oid = wanted.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`
 
@@ -37,7 +37,7 @@ func (s *Snapshot) readTables(ctx context.Context, tx pgx.Tx, names []Name) (tab
 	byOID := tablesByOID{}
 	err := each(ctx, tx, "tables", tablesSQL, []any{schemas, relations}, func(row pgx.Rows) error {
 		t := &Table{}
-		err := row.Scan(&t.OID, &t.Name.Schema, &t.Name.Name, &t.Kind, &t.RowSecurity, &t.Partition)
+		err := row.Scan(&t.OID, &t.Name.Schema, &t.Name.Name, &t.Kind, &t.RowSecurity, &t.Partition, &t.Unlogged)
 		byOID[t.OID], s.Tables[t.Name] = t, t
 		return err
 	})

@@ -116,8 +116,8 @@ func TestForeignKeysSayWhatTheyDo(t *testing.T) {
 			CONSTRAINT f1 FOREIGN KEY (b, a) REFERENCES o.p (x, y) ON DELETE CASCADE ON UPDATE SET NULL,
 			CONSTRAINT f2 FOREIGN KEY (c) REFERENCES q DEFERRABLE INITIALLY DEFERRED);`)
 	same(t, "foreign keys", loadTable(t, conn, "f").ForeignKeys, []ForeignKey{
-		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', 'n', false},
-		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', 'a', true},
+		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', 'n', false, false},
+		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', 'a', true, false},
 	})
 	if q := loadTable(t, conn, "q"); len(q.ForeignKeys)+len(q.Triggers) > 0 {
 		t.Errorf("the referenced table has %+v and %+v; want nothing", q.ForeignKeys, q.Triggers)

@@ -10,7 +10,9 @@ import (
 // volatilitySQL names what is not immutable among functions, the functions
 // behind operators and casts through text, and those an aggregate that is not
 // built in is made of. Transaction ids are stable to Postgres, but no two
-// transactions agree on them, so they count as volatile here.
+// transactions agree on them, so they count as volatile here. Some functions that
+// make text of a value are immutable to Postgres though they look at a setting
+// (bytea_output, IntervalStyle, extra_float_digits); they count as stable.
 const volatilitySQL = `
 WITH used(oid) AS (
   SELECT unnest($1::oid[])
@@ -25,7 +27,7 @@ SELECT DISTINCT CASE WHEN n.nspname = 'pg_catalog' THEN p.proname::text ELSE n.n
     AND p.proname IN ('txid_current', 'txid_current_if_assigned', 'txid_current_snapshot',
       'pg_current_xact_id', 'pg_current_xact_id_if_assigned', 'pg_current_snapshot'))
 FROM used u JOIN pg_proc p ON p.oid = u.oid JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE p.provolatile <> 'i'`
+WHERE p.provolatile <> 'i' OR n.nspname = 'pg_catalog' AND p.proname IN ('byteaout', 'interval_out', 'float4out', 'float8out')`
 
 // volatility returns the names of the volatile and of the stable functions
 // used, sorted; nil for none. A function is what it is declared to be: bodies,

@@ -38,6 +38,9 @@ func (c *check) newColumns(m *Migration) {
 // newTable checks the other table of a rows migration.
 func (c *check) newTable(m *Migration) {
 	r := c.rule
+	if m.New.Unlogged && !m.Old.Unlogged {
+		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s SET LOGGED;", m.New.Name), "%s is unlogged, so a crash of Postgres would empty it and not %s", m.New.Name, m.Old.Name)
+	}
 	if !ascends(m.New) {
 		c.fail(r.New.Pos, "add an id column that is bigserial, or bigint GENERATED .. AS IDENTITY, and make it the primary key",
 			"the primary key of %s is not one integer column with a sequence, whose order could be the order of the rows", m.New.Name)
@@ -71,7 +74,11 @@ func (c *check) newTable(m *Migration) {
 			c.fail(r.New.Pos, "give it a default, or let up yield it", "column %s of %s is NOT NULL, has no default, and up does not yield it", col.Name, m.New.Name)
 		}
 	}
-	if fk := m.foreignKey(); fk == nil {
+	switch idle := m.idleForeignKey(); {
+	case m.foreignKey() != nil:
+	case idle != nil:
+		c.fail(r.New.Pos, "let it be ENFORCED, and enable the triggers of "+m.Old.Name.String(), "the foreign key %s of %s is not carried out, so deleted rows would stay in the new shape", idle.Name, m.New.Name)
+	default:
 		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s ADD FOREIGN KEY (%s) REFERENCES %s (%s) ON DELETE CASCADE;", m.New.Name,
 			parentColumns(r.New.Parents, true), m.Old.Name, parentColumns(r.New.Parents, false)),
 			"%s has no foreign key to %s with ON DELETE CASCADE, so deleted rows would stay in the new shape", m.New.Name, m.Old.Name)
@@ -108,10 +115,15 @@ func parentColumns(parents []rules.Parent, isNew bool) string {
 }
 
 // foreignKey returns the new table's cascading foreign key along the parents.
-func (m *Migration) foreignKey() *catalog.ForeignKey {
+func (m *Migration) foreignKey() *catalog.ForeignKey { return m.cascade(false) }
+
+// idleForeignKey is foreignKey among those that nothing carries out.
+func (m *Migration) idleForeignKey() *catalog.ForeignKey { return m.cascade(true) }
+
+func (m *Migration) cascade(idle bool) *catalog.ForeignKey {
 	for i := range m.New.ForeignKeys {
 		fk := &m.New.ForeignKeys[i]
-		if fk.RefTable != m.Old.Name || fk.OnDelete != 'c' || len(fk.Columns) != len(m.Rule.New.Parents) {
+		if fk.Idle != idle || fk.RefTable != m.Old.Name || fk.OnDelete != 'c' || len(fk.Columns) != len(m.Rule.New.Parents) {
 			continue
 		}
 		pairs := map[string]string{}

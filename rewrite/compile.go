@@ -97,6 +97,12 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	if p.lastval = p.keepsLastval(); p.lastval {
 		names = append(names, "lastval")
 	}
+	for _, m := range p.migrations {
+		if len(m.besides()) > 0 {
+			names = append(names, "truncate")
+			break
+		}
+	}
 	if p.relyingOnTriggers() != "" {
 		names = append(names, replicationRole)
 	}

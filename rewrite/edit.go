@@ -51,6 +51,13 @@ func (es *edits) replace(at, del int, text string) {
 	*es = append(*es, e)
 }
 
+// insertFirst is insert in front of what has been inserted at that place already.
+func (es *edits) insertFirst(at int, text string) {
+	var first edits
+	first.insert(at, text)
+	*es = append(first, *es...)
+}
+
 // sort orders the edits by place; edits at one place stay in the order in
 // which they were made.
 func (es edits) sort() {

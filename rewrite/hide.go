@@ -61,6 +61,7 @@ type source struct {
 	known *catalog.Table
 	// aside: it is below a JOIN whose own alias or merged columns stand for it.
 	aside bool
+	image bool // OLD or NEW of what is written
 	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
 }
 
@@ -177,7 +178,22 @@ func (h *hiding) level(outer *scope, with *pg_query.WithClause, target *pg_query
 	for _, n := range from {
 		h.from(s, n, false)
 	}
+	if target != nil && h.snapshot.Version >= 180000 {
+		s.images()
+	}
 	return s
+}
+
+// images adds the names that RETURNING has for the row before and after, unless
+// the statement itself uses them.
+func (s *scope) images() {
+	for _, name := range []string{"old", "new"} {
+		if s.find([]*pg_query.Node{pg_query.MakeStrNode(name)}) == nil {
+			image := s.sources[0]
+			image.name, image.schema, image.image = name, "", true
+			s.sources = append(s.sources, image)
+		}
+	}
 }
 
 func (h *hiding) from(s *scope, n *pg_query.Node, aside bool) {

@@ -295,5 +295,6 @@ func defaultValue(c *catalog.Column) (string, bool) {
 	if c.Default == "" {
 		return "(NULL)::" + typeName(c.Type), true
 	}
-	return "(" + c.Default + ")::" + typeName(c.Type), true
+	text, err := portable(c.Default)
+	return "(" + text + ")::" + typeName(c.Type), err == nil
 }

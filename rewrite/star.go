@@ -91,6 +91,9 @@ func (h *hiding) star(ref *pg_query.ColumnRef, s *scope) {
 	nameless := false
 	for i := range s.sources {
 		src := &s.sources[i]
+		if src.image {
+			continue
+		}
 		if src.rel != nil {
 			rel = src.rel
 		}
@@ -205,10 +208,10 @@ func (s *scope) find(qualifier []*pg_query.Node) *source {
 func (h *hiding) positions(n *pg_query.InsertStmt, s *scope) {
 	rel := s.sources[0].rel
 	sel := n.SelectStmt.GetSelectStmt()
-	if rel == nil || len(n.Cols) > 0 || sel == nil || len(sel.ValuesLists) == 0 {
+	if rel == nil || len(n.Cols) > 0 || sel == nil {
 		return
 	}
-	width := len(sel.ValuesLists[0].GetList().GetItems())
+	width := h.width(sel)
 	first := -1
 	var columns []string
 	for i, c := range rel.hides[0].Old.Columns {
@@ -220,7 +223,13 @@ func (h *hiding) positions(n *pg_query.InsertStmt, s *scope) {
 			columns = append(columns, c.Name)
 		}
 	}
-	if first < 0 || width <= first {
+	if first < 0 || width >= 0 && width <= first {
+		return
+	}
+	if width < 0 {
+		if first < len(columns) { // else nothing is behind the hidden ones
+			h.unknownWidth(rel, n.Relation)
+		}
 		return
 	}
 	i := h.afterName(n.Relation) - 1
@@ -230,6 +239,41 @@ func (h *hiding) positions(n *pg_query.InsertStmt, s *scope) {
 	names := list(columns[:min(width, len(columns))], func(_ int, c string) string { return Ident(c) })
 	h.edits.insert(h.tokens[i].end, " ("+names+")")
 	h.seen(rel)
+}
+
+// width is how many columns a query has, or -1 where a * keeps its text from telling.
+func (h *hiding) width(sel *pg_query.SelectStmt) int {
+	switch {
+	case len(sel.ValuesLists) > 0:
+		return len(sel.ValuesLists[0].GetList().GetItems())
+	case sel.Larg != nil:
+		return max(h.width(sel.Larg), h.width(sel.Rarg))
+	}
+	for _, t := range sel.TargetList {
+		val := t.GetResTarget().GetVal()
+		fields, steps := val.GetColumnRef().GetFields(), val.GetAIndirection().GetIndirection()
+		if n := len(fields); n > 0 && fields[n-1].GetAStar() != nil {
+			return -1
+		}
+		if n := len(steps); n > 0 && steps[n-1].GetAStar() != nil {
+			return -1
+		}
+	}
+	return len(sel.TargetList)
+}
+
+// unknownWidth refuses an INSERT whose query may reach a hidden column that has
+// others behind it.
+func (h *hiding) unknownWidth(rel *relation, rv *pg_query.RangeVar) {
+	for _, m := range rel.hides {
+		if m.Rule.Active() && h.err == nil {
+			h.err = &Refusal{
+				Migration: m.Rule.Name, Offset: int(rv.Location),
+				Reason: fmt.Sprintf("INSERT without a column list from a query with * might reach columns of %s that the migration has added", rel.name),
+				Hint:   "list the columns of one of them, or set expose_new_columns: true for the migration",
+			}
+		}
+	}
 }
 
 // copied gives COPY without a list, in either direction, the columns that show.

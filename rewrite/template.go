@@ -25,7 +25,11 @@ func (t template) render(value func(column string) string) string {
 	for i, piece := range t.text {
 		b.WriteString(piece)
 		if i < len(t.cols) {
-			b.WriteString(value(t.cols[i]))
+			v := value(t.cols[i])
+			if strings.HasPrefix(t.text[i+1], "[") {
+				v = "(" + v + ")" // a subscript behind a cast would belong to the type
+			}
+			b.WriteString(v)
 		}
 	}
 	return b.String()
@@ -39,6 +43,10 @@ func (t template) row(alias string) string {
 // newTemplate cuts sql, as the catalog resolved it, at every mention of
 // row.column. A scalar is wrapped in SELECT for the parser.
 func newTemplate(sql, row string, scalar bool) (template, error) {
+	sql, err := portable(sql)
+	if err != nil {
+		return template{}, fmt.Errorf("reading the resolved expression: %w", err)
+	}
 	text, prefix := sql, 0
 	if scalar {
 		text, prefix = "SELECT "+sql, len("SELECT ")

@@ -2,8 +2,11 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -13,6 +16,11 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 	for _, r := range n.Relations {
 		if rel := w.resolve(r.GetRangeVar()); rel != nil {
 			named[rel.name.String()] = true
+		}
+	}
+	if n.Behavior == pg_query.DropBehavior_DROP_CASCADE {
+		if err := w.truncatesNewAlone(n, named); err != nil {
+			return err
 		}
 	}
 	// It passes where it names both tables, and not where one of them is another's.
@@ -54,6 +62,41 @@ func (w *planning) truncate(n *pg_query.TruncateStmt) error {
 		}
 	}
 	return nil
+}
+
+// truncatesNewAlone refuses TRUNCATE .. CASCADE of a table that a new table refers
+// to, and the old one does not: it would empty the new shape alone.
+func (w *planning) truncatesNewAlone(n *pg_query.TruncateStmt, named map[string]bool) error {
+	for _, r := range n.Relations {
+		rv := r.GetRangeVar()
+		for _, m := range w.migrations {
+			for _, name := range m.besides() {
+				if name.Name != rv.Relname || rv.Schemaname != "" && rv.Schemaname != name.Schema || named[m.Old.Name.String()] {
+					continue
+				}
+				return &Refusal{
+					Migration: m.Rule.Name, Offset: int(rv.Location),
+					Reason: fmt.Sprintf("TRUNCATE .. CASCADE of %s empties %s, which is the new shape, and not %s", name, m.New.Name, m.Old.Name),
+					Hint:   fmt.Sprintf("truncate %s as well, or DELETE FROM %s", m.Old.Name, name),
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// besides lists the tables that the new table refers to and the old one does not.
+func (m *Migration) besides() []catalog.Name {
+	if !m.Rule.Active() || m.Rule.Kind != rules.Rows {
+		return nil
+	}
+	var names []catalog.Name
+	for _, name := range m.New.Referenced {
+		if name != m.Old.Name && !slices.Contains(m.Old.Referenced, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // afterName returns the index of the token behind the name of rv.

@@ -146,7 +146,7 @@ func (h *hiding) named(t *pg_query.ResTarget, s *scope) {
 	}
 	h.row(ref, s)
 	h.done[ref] = true
-	h.edits.insert(h.tokens[i].end, " AS "+Ident(src.name))
+	h.edits.insertFirst(h.tokens[i].end, " AS "+Ident(src.name)) // ahead of the record expression
 }
 
 // castEnd returns the last token of  name::type, which begins behind token i;
