@@ -76,7 +76,7 @@ func (c *core) ask(q *rewrite.Question, how way, out *batch) {
 	if how == asQuery {
 		out.build(func(dst []byte) []byte { return appendQuery(dst, q.SQL) })
 		c.queue.push(expectation{answer: answerQuery, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil, detail: d})
-		c.unnamed.plan, c.portal = nil, portal{}
+		c.unnamed.plan = nil
 		return
 	}
 	c.batched = true

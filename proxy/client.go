@@ -31,6 +31,11 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 			c.waits = true
 			return n, need{wait: true}, nil
 		}
+		if errors.Is(err, errMalformed) {
+			c.malformed(in[n])
+			out.forward(n, n+have)
+			whole, err = true, nil
+		}
 		if err != nil {
 			return n, need{}, err
 		}
@@ -45,6 +50,17 @@ func (c *core) client(in []byte, out *batch) (n int, want need, err error) {
 		c.clientPass = size - have
 	}
 	return n, need{}, nil
+}
+
+// errMalformed says that a message's body is not what its kind demands. Postgres
+// answers it with an error, as any that fails.
+var errMalformed = errors.New("malformed message")
+
+// malformed expects that error.
+func (c *core) malformed(kind byte) {
+	answers := map[byte]answer{'Q': answerQuery, 'P': answerParse, 'B': answerBind, 'D': answerDescribe, 'E': answerExecute, 'C': answerClose}
+	c.batched = c.batched || kind != 'Q'
+	c.queue.push(expectation{answer: answers[kind]})
 }
 
 // begins reports whether a message asks for work of its own, unlike those that
@@ -97,13 +113,14 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		if !complete {
 			return false, nil
 		}
+		if err := c.onClose(body); err != nil {
+			return true, err
+		}
 		c.batched = true
-		out.forward(from, to)
-		return true, c.onClose(body)
 	case 'S':
 		c.batched, c.skipping = false, false
 		c.batch++
-		c.statements.fence = c.statements.pushed
+		c.statements.fence, c.portals.fence = c.statements.pushed, c.portals.pushed
 		if !c.copying {
 			c.queue.push(expectation{answer: answerReady})
 		}

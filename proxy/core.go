@@ -68,10 +68,9 @@ type core struct {
 	waits         bool       // the client side waits for an answer; see errWait
 	ddl           bool       // DDL was executed in the transaction
 
-	statements statements        // named ones of the client
-	unnamed    statement         // its plan is nil when there is none
-	portals    map[string]portal // named ones that are rewritten
-	portal     portal            // the unnamed one
+	statements statements // named ones of the client
+	unnamed    statement  // its plan is nil when there is none
+	portals    portals
 	// unnamedLost: the server skipped what was to replace the unnamed statement,
 	// so it is not the one that the client, or the core, takes it for.
 	unnamedLost bool

@@ -12,6 +12,7 @@ import (
 const (
 	codeRefused     = "0A000" // feature_not_supported
 	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
+	codeNoStatement = "26000" // invalid_sql_statement_name: it is not prepared
 	codeStarting    = "57P03" // cannot_connect_now
 	codeShutdown    = "57P01" // admin_shutdown
 	codeProtocol    = "08P01" // protocol_violation
@@ -71,6 +72,9 @@ func (c *core) onError(h *expectation, frame []byte, out *batch) {
 	if h == nil || h.answer == answerQuery || h.answer == answerReady {
 		c.asking.failed, c.asking.answered = asks(h), c.asking.answered && !asks(h)
 		return
+	}
+	if h.swallow && h.answer == answerBind && field(frame, 'C') == codeNoStatement {
+		c.forgetPrepared() // a function has dropped them all (DEALLOCATE ALL in EXECUTE)
 	}
 	risky := false
 	var dropped []*detail

@@ -61,6 +61,7 @@ type detail struct {
 	name    string             // with entry: the statement's name
 	entry   *statement         // what the message was sent for, in the table of statements
 	anew    *statement         // the statement that the message prepares anew
+	bound   *bound             // what the message was sent for, in the table of portals
 	changes []change           // what its statements do to the table, as far as they are not done
 	drops   dropping           // what the text may drop of the first pushed statements
 	pushed  uint64
@@ -85,6 +86,9 @@ func (d *detail) settle(c *core) {
 	if d.entry != nil {
 		c.statements.settle(d.name, d.entry)
 	}
+	if d.bound != nil {
+		c.portals.settle(d.bound)
+	}
 	if d.done != nil {
 		d.done(c)
 	}
@@ -94,6 +98,9 @@ func (d *detail) settle(c *core) {
 func (d *detail) revert(c *core) {
 	if d.entry != nil {
 		c.statements.undo(d.name, d.entry)
+	}
+	if d.bound != nil {
+		c.portals.undo(d.bound)
 	}
 	c.takeBack(d.changes)
 	d.changes = nil

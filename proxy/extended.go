@@ -12,7 +12,7 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 	name, rest, ok := cstring(body)
 	text, types, ok2 := cstring(rest)
 	if !ok || !ok2 {
-		return errProtocol
+		return errMalformed
 	}
 	mention := c.planner.Mentions(text)
 	plan := c.planPrepared(text, mention, out)
@@ -70,21 +70,6 @@ func (c *core) lookup(name []byte) *statement {
 	return c.statements.lookup(name)
 }
 
-// setPortal notes what a portal was bound to, where that matters.
-func (c *core) setPortal(name []byte, p portal) {
-	switch {
-	case len(name) == 0:
-		c.portal = p
-	case p.rewritten() == nil && !p.drops.some && !p.counts():
-		delete(c.portals, string(name))
-	default:
-		if c.portals == nil {
-			c.portals = map[string]portal{}
-		}
-		c.portals[string(name)] = p
-	}
-}
-
 // onBind binds a portal. A statement from an earlier epoch, or one whose names
 // stand for something else than when it was prepared, is prepared anew first,
 // where the text that the server should have is a different one.
@@ -93,7 +78,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	statementName, _, ok2 := cstring(rest)
 	if !ok || !ok2 {
 		if complete {
-			return false, errProtocol
+			return false, errMalformed
 		}
 		return false, nil
 	}
@@ -104,7 +89,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	stale := s != nil && (s.planner != c.planner || c.namesMove())
 	p := portal{}
 	if s != nil {
-		p = portal{plan: s.runs(), drops: s.drops}
+		p = portal{plan: s.runs(), drops: s.drops, cursors: cursorText(s.text)}
 	}
 	if stale && !s.bySQL {
 		if p.plan = c.planAnew(s, out); p.plan == nil {
@@ -132,14 +117,12 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 	if p.plan != nil && p.plan.Outcome == rewrite.Rewrite {
 		e.detail = &detail{edited: &p.plan.Extended}
 	}
-	c.setPortal(name, p)
+	if b := c.portals.push(name, p); b != nil {
+		e.edit().bound = b
+	}
 	c.queue.push(e)
 	if widens {
-		changed, err := addResultFormat(body)
-		if err != nil {
-			return false, err
-		}
-		if changed != nil {
+		if changed, err := addResultFormat(body); err == nil && changed != nil { // else the server will say what is wrong with it
 			out.build(func(dst []byte) []byte {
 				return appendFrame(dst, 'B', func(b []byte) []byte { return append(b, changed...) })
 			})
@@ -152,15 +135,15 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 
 // onExecute runs a portal, and the syncs of its plan right behind it.
 func (c *core) onExecute(body []byte, from, to int, out *batch) error {
-	c.batched = true
 	name, rest, ok := cstring(body)
 	if !ok || len(rest) != 4 {
-		return errProtocol
+		return errMalformed
 	}
-	p := c.portal
-	if len(name) > 0 {
-		p = c.portals[string(name)]
+	if c.mustWait(func() bool { return c.portals.open(name) }) {
+		return errWait
 	}
+	c.batched = true
+	p := c.portals.lookup(name)
 	if p.plan != nil && p.target.outdated(c.targetOf(p.plan)) {
 		c.refuseAnew(c.refuses(p.plan, 0, rewrite.Refusal{
 			Reason: "what the name stands for has changed since the portal was bound", Hint: "bind it again",
@@ -169,6 +152,10 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	}
 	if plan := c.outdated(p); plan != nil {
 		c.refuseAnew(plan, out)
+		return nil
+	}
+	if r := c.reaches([]byte(p.cursors)); r != nil {
+		c.refuseAnew(c.refusesReach(p.cursors, r), out)
 		return nil
 	}
 	c.sawExecuted(p.plan)
@@ -214,11 +201,11 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 // onDescribe describes a statement or portal.
 func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	if len(body) < 2 {
-		return errProtocol
+		return errMalformed
 	}
 	name, _, ok := cstring(body[1:])
 	if !ok {
-		return errProtocol
+		return errMalformed
 	}
 	var st *rewrite.Statement
 	var plan *rewrite.Plan
@@ -234,10 +221,11 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 			}
 			st = portal{plan: plan}.rewritten()
 		}
-	case len(name) == 0:
-		st, plan = c.portal.rewritten(), c.portal.plan
 	default:
-		p := c.portals[string(name)]
+		if c.mustWait(func() bool { return c.portals.open(name) }) {
+			return errWait
+		}
+		p := c.portals.lookup(name)
 		st, plan = p.rewritten(), p.plan
 	}
 	c.batched = true
@@ -253,19 +241,19 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 // onClose forgets a statement or portal.
 func (c *core) onClose(body []byte) error {
 	if len(body) < 2 {
-		return errProtocol
+		return errMalformed
 	}
 	name, _, ok := cstring(body[1:])
 	if !ok {
-		return errProtocol
+		return errMalformed
 	}
 	e := expectation{answer: answerClose}
 	key := string(name)
 	switch {
-	case body[0] == 'P' && key == "":
-		c.portal = portal{}
 	case body[0] == 'P':
-		delete(c.portals, key)
+		if b := c.portals.push(name, portal{}); b != nil {
+			e.detail = &detail{bound: b}
+		}
 	case key == "":
 		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil || c.unnamed.names()
 		c.unnamed.plan = nil

@@ -115,6 +115,12 @@ func TestOtherDatabasesAndReplicationPassThrough(t *testing.T) {
 	if _, err := other.Exec(ctx, "SELECT 'orders' AS orders"); err != nil {
 		t.Fatal(err)
 	}
+	for _, no := range []string{"off", "fals", "N"} {
+		first := startup{params: map[string]string{"replication": no}}
+		if first.replication() {
+			t.Errorf("replication=%s is taken for a replication connection", no)
+		}
+	}
 	walsender, err := pgconn.Connect(ctx, g.dsn(parse(t, direct).Database)+"&replication=database")
 	if err != nil {
 		t.Fatal(err)

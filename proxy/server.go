@@ -372,8 +372,8 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 			c.changed()
 		}
 	}
-	if c.status == 'I' && c.queue.len() == 0 && !c.batched && c.portals != nil {
-		c.portals = nil // portals end with their transaction
+	if c.status == 'I' && c.queue.len() == 0 && !c.batched {
+		c.portals.end()
 	}
 	return nil
 }

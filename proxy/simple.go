@@ -8,9 +8,9 @@ import (
 
 // onQuery plans the text of a Query and sends on what the plan makes of it.
 func (c *core) onQuery(body []byte, from, to int, out *batch) error {
-	text, _, ok := cstring(body)
-	if !ok {
-		return errProtocol
+	text, rest, ok := cstring(body)
+	if !ok || len(rest) > 0 {
+		return errMalformed
 	}
 	if c.asking.failed {
 		c.asking.failed = false
@@ -26,8 +26,11 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if planned == nil {
 		return nil
 	}
+	if r := c.reaches(text); r != nil && planned.Outcome != rewrite.Refuse {
+		planned = c.refusesReach(string(text), r)
+	}
 	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names()}
-	c.unnamed.plan, c.portal = nil, portal{}
+	c.unnamed.plan = nil
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
 		e.detail = &detail{drops: drops, pushed: c.statements.pushed, obscures: c.obscures, shadows: shadows}
@@ -38,7 +41,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if plan.Outcome != rewrite.Refuse || planned.Outcome == rewrite.Refuse {
 		c.metrics.planned(plan, source)
 	}
-	c.statements.fence = c.statements.pushed
+	c.statements.fence, c.portals.fence = c.statements.pushed, c.portals.pushed
 	if len(changes) > 0 {
 		e.edit().changes, e.edit().query = changes, &progress{plan: plan}
 	}

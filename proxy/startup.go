@@ -90,20 +90,23 @@ func startupParams(body []byte) map[string]string {
 }
 
 // database is the one the client asks for; Postgres takes the user's name where
-// it names none.
+// it names none, and cuts a name that is too long.
 func (s *startup) database() string {
-	if db := s.params["database"]; db != "" {
-		return db
+	db := s.params["database"]
+	if db == "" {
+		db = s.params["user"]
 	}
-	return s.params["user"]
+	return string(clip([]byte(db)))
 }
 
 // replication reports whether the session will speak the replication protocol,
 // whose commands are not SQL (ProcessStartupPacket in tcop/backend_startup.c).
 func (s *startup) replication() bool {
-	switch strings.ToLower(s.params["replication"]) {
-	case "", "false", "off", "no", "0", "f", "n":
-		return false
+	value := strings.ToLower(s.params["replication"])
+	for _, no := range []string{"false", "off", "no", "0"} { // or the beginning of one (parse_bool in utils/adt/bool.c)
+		if strings.HasPrefix(no, value) {
+			return false
+		}
 	}
 	return true
 }

@@ -49,6 +49,8 @@ type portal struct {
 	drops dropping
 	// target is, of an EXECUTE, what its name stood for.
 	target target
+	// cursors is the text, of a statement that may run other portals by name.
+	cursors string
 }
 
 func (p portal) rewritten() *rewrite.Statement {
