@@ -125,6 +125,8 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 			c.queue.push(expectation{answer: answerReady})
 		}
 	case 'F':
+		c.rereads = true // it may be any function
+		c.resets()
 		c.queue.push(expectation{answer: answerQuery})
 	case 'c', 'f':
 		if !complete {

@@ -31,7 +31,7 @@ import (
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
 // behind a Sync until the answers are in. It does so too where what a prepared
-// statement's name stands for hangs on an answer (errWait), where the server is
+// statement's name stands for, or how a text is read, hangs on an answer (errWait), where the server is
 // asked what names of relations stand for (asking), and at the end of a COPY
 // (copyIn). Only there does one direction wait for the other, and it cannot
 // deadlock: the server has everything it needs to answer, and Postgres does not
@@ -65,6 +65,8 @@ type core struct {
 	shadows       uint64     // how many texts may have set env.Shadowed
 	failure       string     // what the server's last error said
 	encoding      string     // client_encoding, as the server says
+	rereads       bool       // a text of the session has spoken of how texts are read
+	readAt        uint64     // when so many ReadyForQuery are in, that is known
 	waits         bool       // the client side waits for an answer; see errWait
 	ddl           bool       // DDL was executed in the transaction
 
@@ -121,6 +123,7 @@ func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metric
 		statements: statements{last: map[string]*statement{}}, prepared: map[string]preparation{}, batch: 1,
 	}
 	c.env.MaxBytes = limits.statement
+	c.readAt = 1                                   // the settings come with login
 	c.queue.push(expectation{answer: answerReady}) // the end of login
 	return c
 }
@@ -178,7 +181,7 @@ func (c *core) pop() expectation {
 	for c.queue.len() > 0 && c.queue.at(0).answer == answerCopyEnd {
 		c.queue.pop()
 	}
-	if c.queue.len() == 0 || c.waits && (e.answer == answerReady || e.answer == answerQuery) {
+	if c.queue.len() == 0 || c.waits && e.ready() {
 		c.wake()
 	}
 	return e

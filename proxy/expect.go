@@ -28,6 +28,9 @@ type expectation struct {
 	detail *detail
 }
 
+// ready reports whether a ReadyForQuery ends the answer.
+func (e *expectation) ready() bool { return e.answer == answerReady || e.answer == answerQuery }
+
 // edit returns the expectation's detail.
 func (e *expectation) edit() *detail {
 	if e.detail == nil {
@@ -149,6 +152,8 @@ type queue struct {
 	ring []expectation // length is a power of two
 	head int
 	n    int
+	// asked is how many ReadyForQuery were expected ever, told how many came.
+	asked, told uint64
 }
 
 func (q *queue) len() int { return q.n }
@@ -165,6 +170,9 @@ func (q *queue) push(e expectation) {
 	}
 	q.n++
 	*q.at(q.n - 1) = e
+	if e.ready() {
+		q.asked++
+	}
 }
 
 func (q *queue) pop() expectation {
@@ -172,11 +180,17 @@ func (q *queue) pop() expectation {
 	*q.at(0) = expectation{}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--
+	if e.ready() {
+		q.told++
+	}
 	return e
 }
 
-// remove deletes entry i.
+// remove deletes entry i, which will not be answered.
 func (q *queue) remove(i int) {
+	if q.at(i).ready() {
+		q.asked--
+	}
 	for ; i < q.n-1; i++ {
 		*q.at(i) = *q.at(i + 1)
 	}

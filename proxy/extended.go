@@ -8,13 +8,17 @@ import (
 
 // onParse plans the text of a Parse and sends on what the plan makes of it.
 func (c *core) onParse(body []byte, from, to int, out *batch) error {
-	c.batched = true
 	name, rest, ok := cstring(body)
 	text, types, ok2 := cstring(rest)
 	if !ok || !ok2 {
 		return errMalformed
 	}
 	mention := c.planner.Mentions(text)
+	if c.readsLater(text, mention) {
+		return errWait
+	}
+	c.batched = true
+	c.spoken(mention)
 	plan := c.planPrepared(text, mention, out)
 	if plan == nil {
 		return nil
@@ -92,6 +96,9 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		p = portal{plan: s.runs(), drops: s.drops, cursors: cursorText(s.text)}
 	}
 	if stale && !s.bySQL {
+		if c.readsLater(s.text, c.planner.Mentions(s.text)) {
+			return false, errWait
+		}
 		if p.plan = c.planAnew(s, out); p.plan == nil {
 			return false, nil
 		}
@@ -159,6 +166,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		return nil
 	}
 	c.sawExecuted(p.plan)
+	c.resets()
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()

@@ -23,14 +23,6 @@ func (c *core) preparedBySQL(named *rewrite.Named) *statement {
 	}
 }
 
-// reading is what a session's settings change about the meaning of a text.
-type reading struct {
-	escapes  bool
-	encoding string
-}
-
-func (c *core) reading() reading { return reading{c.env.BackslashEscapes, c.encoding} }
-
 // namesAnew prepares anew what was prepared by SQL and is another text under the
 // rules that are in force now. The session is between transactions.
 func (c *core) namesAnew(out *batch) {
@@ -55,7 +47,7 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 	plan := c.planner.Plan(s.text, env)
 	s.planner = c.planner
 	switch {
-	case s.reading != c.reading() && !plain(s.text):
+	case s.reading != c.reading() && !rewrite.Plain(s.text):
 		s.refusal = c.unclear(s)
 		return
 	case plan.Outcome == rewrite.Refuse:
@@ -93,16 +85,6 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 
 // anewStatement is the name of the statement that prepares another.
 const anewStatement = "pgjanus_prepare"
-
-// plain reports whether a text means the same whatever the settings.
-func plain(text []byte) bool {
-	for _, b := range text {
-		if b == '\\' || b >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
 
 // unclear refuses a statement whose text would not be read as it was, unless no
 // migration is concerned, now and before.

@@ -12,6 +12,9 @@ type Env struct {
 	// Recoded: client_encoding is not UTF8, so that names which are not ASCII are
 	// other bytes than in the catalog.
 	Recoded bool
+	// Unsettled: BackslashEscapes, UnsafeEncoding and Recoded may be others when the
+	// server reads the text.
+	Unsettled bool
 	// Prepared: what the text has to do with names of prepared statements is asked
 	// for, even where it mentions no relation of a migration.
 	Prepared bool
@@ -49,7 +52,7 @@ func (p *Planner) Plan(text []byte, env Env) *Plan {
 // PlanFrom is Plan for a caller that knows Mentions(text) already, and that is
 // told where the plan came from.
 func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source) {
-	if env.Recoded && p.foreign && !ascii(text) {
+	if (env.Recoded || env.Unsettled) && p.foreign && !ascii(text) {
 		mention |= MentionsRelation // for all that can be told
 	}
 	if mention&MentionsRelation == 0 && !(env.Prepared && mention&MentionsNames != 0) {
@@ -88,6 +91,11 @@ func (p *Planner) unreadable(text []byte, env Env) *Refusal {
 			Reason: "the statement may write to a migrating table and is longer than limits.max_statement_bytes",
 			Hint:   "send the values as parameters, split the statement, or raise the limit", Offset: -1,
 		}
+	case env.Unsettled && !Plain(text):
+		return &Refusal{
+			Reason: "the statement may write to a migrating table, has a backslash or a character that is not ASCII, and standard_conforming_strings or client_encoding may have been changed ahead of it in the same pipeline",
+			Hint:   "send a Sync behind what changes them, or send the value as a parameter", Offset: -1,
+		}
 	case env.BackslashEscapes && contains(text, '\\'):
 		return &Refusal{
 			Reason: "the statement may write to a migrating table, has a backslash, and standard_conforming_strings is off",
@@ -101,6 +109,13 @@ func (p *Planner) unreadable(text []byte, env Env) *Refusal {
 	}
 	return nil
 }
+
+// Plain reports whether a text means the same whatever those settings are.
+func Plain(text []byte) bool { return ascii(text) && !contains(text, '\\') }
+
+// Foreign reports whether names that matter are not ASCII, so that whether a text
+// mentions one hangs on its encoding.
+func (p *Planner) Foreign() bool { return p.foreign }
 
 func contains(text []byte, b byte) bool {
 	for _, c := range text {

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"bytes"
 	"sort"
 	"strings"
 
@@ -21,6 +22,9 @@ const (
 	MentionsExecute
 	// MentionsPrepare means: PREPARE may occur.
 	MentionsPrepare
+	// MentionsReading means: what may change a setting on which the meaning of texts
+	// hangs may occur.
+	MentionsReading
 
 	// MentionsNames has what a text mentions that may have to do with the names of
 	// prepared statements.
@@ -29,8 +33,7 @@ const (
 
 // mentions finds words in texts without regard to case.
 type mentions struct {
-	first [256]bool // bytes that can begin a word, in both cases
-	words []word
+	words [256][]word // by the byte that a word begins with, in both cases
 }
 
 type word struct {
@@ -39,26 +42,35 @@ type word struct {
 }
 
 func newMentions(names []string) mentions {
-	m := mentions{words: []word{
-		{`u&"`, MentionsRelation}, // may spell any name
+	words := []word{
+		{`u&"`, MentionsRelation | MentionsReading}, // may spell any name
 		{"deallocate", MentionsDeallocate},
 		{"discard", MentionsDeallocate},
 		{"execute", MentionsExecute},
 		{"prepare", MentionsPrepare},
-	}}
+		{"standard_conforming_strings", MentionsReading},
+		{"client_encoding", MentionsReading},
+		{"names", MentionsReading}, // SET NAMES
+		{"set_config", MentionsReading},
+		{"pg_settings", MentionsReading},
+	}
 	all := make([]string, len(names))
 	for i, n := range names {
 		all[i] = lowerASCII(n)
 	}
 	sort.Strings(all)
 	for _, n := range all { // where one begins with another, as partitions often do, that one is enough
-		if last := m.words[len(m.words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
-			m.words = append(m.words, word{n, MentionsRelation})
+		if last := words[len(words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
+			words = append(words, word{n, MentionsRelation})
 		}
 	}
-	for _, w := range m.words {
-		m.first[w.text[0]] = true
-		m.first[upper(w.text[0])] = true
+	var m mentions
+	for _, w := range words {
+		first := w.text[0]
+		m.words[first] = append(m.words[first], w)
+		if first != upper(first) {
+			m.words[upper(first)] = append(m.words[upper(first)], w)
+		}
 	}
 	return m
 }
@@ -66,17 +78,38 @@ func newMentions(names []string) mentions {
 func (m *mentions) in(text []byte) Mention {
 	var found Mention
 	for i := 0; i < len(text); i++ {
-		if !m.first[text[i]] {
-			continue
-		}
-		rest := text[i:]
-		for _, w := range m.words {
-			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is&(MentionsExecute|MentionsPrepare) != 0 && continues(rest[len(w.text):])) {
-				found |= w.is
+		words := m.words[text[i]]
+		for j := range words {
+			w := &words[j]
+			if found&w.is == w.is || !hasPrefixFold(text[i:], w.text) {
+				continue
 			}
+			switch rest := text[i+len(w.text):]; w.is {
+			case MentionsExecute, MentionsPrepare:
+				if continues(rest) {
+					continue
+				}
+			case MentionsReading:
+				if w.text == "names" && !follows(text[:i], "set", "session", "local") {
+					continue
+				}
+			}
+			found |= w.is
 		}
 	}
 	return found
+}
+
+// follows reports whether what stands behind before may be the next word after
+// one of those; comments are not read.
+func follows(before []byte, words ...string) bool {
+	before = bytes.TrimRight(before, " \t\r\n\f\v")
+	for _, w := range words {
+		if at := len(before) - len(w); at >= 0 && hasPrefixFold(before[at:], w) {
+			return true
+		}
+	}
+	return bytes.HasSuffix(before, []byte("*/")) || bytes.Contains(before, []byte("--"))
 }
 
 // continues reports whether an identifier goes on at rest, as in executed_at.
