@@ -37,7 +37,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	fs.StringVar(&o.JSON, "json", "bench-results.json", "where the JSON report goes; empty for none")
 	fs.BoolVar(&o.Quick, "quick", false, "one second a run, pass-through with 16 clients in two protocols only: under three minutes, noisier")
 	fs.StringVar(&routes, "routes", "direct,pgbouncer,pgjanus", "ways to reach Postgres")
-	fs.DurationVar(&o.Limit, "limit", 0, "end after this time, with fewer rounds (default 12m, with -quick 3m)")
+	fs.DurationVar(&o.Limit, "limit", 0, "end after this time, with fewer rounds (default 16m, with -quick 3m)")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
@@ -51,7 +51,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 		o.Seconds = 1
 	}
 	if !given["limit"] {
-		o.Limit = 12 * time.Minute
+		o.Limit = 16 * time.Minute
 		if o.Quick {
 			o.Limit = 3 * time.Minute
 		}
