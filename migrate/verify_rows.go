@@ -72,9 +72,9 @@ func (v *verifier) excused() string {
 		if down == "" {
 			return ""
 		}
-		column := v.m.Old.Column(name)
-		conditions[i] = fmt.Sprintf("(WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s))::%s::text IS NOT DISTINCT FROM old.%s::text",
-			rewrite.QName(v.m.Rule.New.Table), v.onParents("t", "old"), down, rewrite.CastType(column), rewrite.Ident(name))
+		same := v.m.DownSameness(i)
+		down = fmt.Sprintf("WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s)", rewrite.QName(v.m.Rule.New.Table), v.onParents("t", "old"), down)
+		conditions[i] = same.Same(same.Value(down), "old."+rewrite.Ident(name))
 	}
 	same := v.keys.each(" AND ", func(i int, c rewrite.KeyColumn) string {
 		return fmt.Sprintf("old.%s = g.p%d", rewrite.Ident(c.Name), i)

@@ -169,11 +169,8 @@ func (m *Migration) downOf(i int, key func(i int) string) string {
 func (m *Migration) downHolds(key func(i int) string, value func(column string) string) string {
 	same := make([]string, len(m.down))
 	for i, c := range m.Rule.Old.Columns {
-		column, image := m.Old.Column(c), ""
-		if !column.Equality {
-			image = "::text"
-		}
-		same[i] = fmt.Sprintf("(%s)::%s%s IS NOT DISTINCT FROM (%s)%[3]s", m.downOf(i, key), CastType(column), image, value(c))
+		law := m.DownSameness(i)
+		same[i] = law.Same(law.Value(m.downOf(i, key)), "("+value(c)+")")
 	}
 	return strings.Join(same, " AND ")
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -113,17 +114,17 @@ func (s syncText) rowsUpdate() string {
 		s.desired(), strings.Join(target, " AND "), s.differs())
 }
 
-// differs is true where a column of t has another image than that of d. For types
-// of which equal values look alike, comparing values does it, and costs less.
+// differs is true where a column of t has another image than that of d. Where
+// equal values look alike, comparing values does it, and costs less.
 func (s syncText) differs() string {
 	var conditions, theirs, ours []string
 	for i, name := range s.UpColumns() {
 		t, d := "t."+Ident(name), fmt.Sprintf("d.c%d", i)
-		switch s.New.Column(name).Type {
-		case "text":
-			t += ` COLLATE "C"`
-			fallthrough
-		case "smallint", "integer", "bigint", "boolean", "date", "uuid", "timestamp without time zone", "timestamp with time zone":
+		switch column := s.New.Column(name); {
+		case column.Sameness == catalog.ByValue:
+			if column.Collation != 0 {
+				t += ` COLLATE "C"`
+			}
 			conditions = append(conditions, fmt.Sprintf("(((%s = %s) IS NOT TRUE) AND (%s IS NOT NULL OR %s IS NOT NULL))", t, d, t, d))
 		default:
 			theirs, ours = append(theirs, t), append(ours, d)
