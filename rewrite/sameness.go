@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
 )
@@ -75,4 +76,25 @@ func (s Sameness) Same(a, b string) string {
 func (s Sameness) byValue() bool {
 	c := s.value.Collation
 	return s.column.Sameness == catalog.ByValue && (c == 0 || c == catalog.DefaultCollation || c == s.column.Collation)
+}
+
+// RowsDiffer is the condition that two rows of the new table are not the same; a
+// and b are names of rows with its columns, in up's order, as c0, c1, ..
+func (m *Migration) RowsDiffer(a, b string) string {
+	var as, bs, conditions []string
+	for i, name := range m.UpColumns() {
+		one, two := fmt.Sprintf("%s.c%d", a, i), fmt.Sprintf("%s.c%d", b, i)
+		if column := m.New.Column(name); column.Sameness == catalog.ByParts {
+			conditions = append(conditions, Sameness{column: column}.Differ(one, two))
+			continue
+		}
+		as, bs = append(as, one), append(bs, two)
+	}
+	if len(as) > 0 {
+		conditions = append(conditions, fmt.Sprintf("ROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record", strings.Join(as, ", "), strings.Join(bs, ", ")))
+	}
+	if len(conditions) == 1 {
+		return conditions[0]
+	}
+	return "(" + strings.Join(conditions, " OR ") + ")"
 }

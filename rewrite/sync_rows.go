@@ -126,6 +126,8 @@ func (s syncText) differs() string {
 				t += ` COLLATE "C"`
 			}
 			conditions = append(conditions, fmt.Sprintf("(((%s = %s) IS NOT TRUE) AND (%s IS NOT NULL OR %s IS NOT NULL))", t, d, t, d))
+		case column.Sameness == catalog.ByParts:
+			conditions = append(conditions, Sameness{column: column}.Differ(t, d))
 		default:
 			theirs, ours = append(theirs, t), append(ours, d)
 		}
@@ -191,10 +193,10 @@ func (s syncText) paired(condition string) string {
 	for i := range m.Key {
 		same = append(same, fmt.Sprintf("c.p%d = d.p%d", i, i))
 	}
-	j := fmt.Sprintf("j AS MATERIALIZED (SELECT %s, d.n, %s, %s, ROW(%s)::record *<> ROW(%s)::record AS diff FROM (%s) d FULL JOIN (%s) c ON %s AND c.n = d.n)",
+	j := fmt.Sprintf("j AS MATERIALIZED (SELECT %s, d.n, %s, %s, %s AS diff FROM (%s) d FULL JOIN (%s) c ON %s AND c.n = d.n)",
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("d.p%d", i) }), c("d"),
 		list(m.New.Key, func(i int, _ string) string { return fmt.Sprintf("c.pk%d", i) }),
-		c("c"), c("d"), d, current, strings.Join(same, " AND "))
+		m.RowsDiffer("c", "d"), d, current, strings.Join(same, " AND "))
 
 	target := make([]string, len(m.New.Key))
 	for i, k := range m.New.Key {
