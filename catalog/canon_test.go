@@ -58,22 +58,22 @@ func TestCanonicalMigrationsResolveToWhatPostgresPrints(t *testing.T) {
 	want := map[string]Expr{
 		"order-items/up": {
 			SQL:     `SELECT i.sku, i.qty, i.price_cents FROM jsonb_to_recordset(old.items) i(sku text, qty integer, price_cents integer)`,
-			Columns: []ExprColumn{{"sku", "text"}, {"qty", "integer"}, {"price_cents", "integer"}},
+			Columns: []ExprColumn{{"sku", "text", DefaultCollation}, {"qty", "integer", 0}, {"price_cents", "integer", 0}},
 			Stable:  []string{"jsonb_to_recordset"},
 		},
 		"order-items/down/items": {
 			SQL: `SELECT COALESCE(jsonb_agg(jsonb_build_object('sku', new.sku, 'qty', new.qty, 'price_cents', new.price_cents) ` +
 				`ORDER BY new.id), '[]'::jsonb) AS "coalesce" FROM new`,
-			Columns: []ExprColumn{{"", "jsonb"}},
+			Columns: []ExprColumn{{"", "jsonb", 0}},
 			Stable:  []string{"jsonb_agg", "jsonb_build_object"},
 		},
 		"user-status/up/status": {
 			SQL:     `CASE WHEN old.is_active THEN 'active'::text ELSE 'disabled'::text END`,
-			Columns: []ExprColumn{{"", "text"}},
+			Columns: []ExprColumn{{"", "text", DefaultCollation}},
 		},
-		"user-status/down/is_active": {SQL: `(new.status = 'active'::text)`, Columns: []ExprColumn{{"", "boolean"}}},
-		"counter-bigint/up/id_big":   {SQL: `(old.id)::bigint`, Columns: []ExprColumn{{"", "bigint"}}},
-		"counter-bigint/down/id":     {SQL: `(new.id_big)::integer`, Columns: []ExprColumn{{"", "integer"}}},
+		"user-status/down/is_active": {SQL: `(new.status = 'active'::text)`, Columns: []ExprColumn{{"", "boolean", 0}}},
+		"counter-bigint/up/id_big":   {SQL: `(old.id)::bigint`, Columns: []ExprColumn{{"", "bigint", 0}}},
+		"counter-bigint/down/id":     {SQL: `(new.id_big)::integer`, Columns: []ExprColumn{{"", "integer", 0}}},
 	}
 	for id, e := range s.Exprs {
 		if !reflect.DeepEqual(e, want[id]) {

@@ -8,7 +8,9 @@ import (
 )
 
 // columnsSQL reads live columns. A column without a default of its own has its
-// domain's.
+// domain's. Of the types that are the same by value, the equality operator looks
+// at every bit that is stored (src/backend/utils/adt: int.c, date.c, timestamp.c,
+// uuid.c, bytea.c, enum.c; texteq in varlena.c where the collation is deterministic).
 const columnsSQL = `
 WITH RECURSIVE col AS (
   SELECT a.*, t.typbasetype, t.typdefault, t.typdefaultbin
@@ -48,7 +50,13 @@ SELECT col.attrelid, col.attnum, col.attname::text, format_type(col.atttypid, co
   coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(col.typdefaultbin, 0),
     quote_literal(col.typdefault) || '::' || format_type(col.atttypid, col.atttypmod), ''),
   coalesce(d.adbin::text, col.typdefaultbin::text, ''),
-  col.attidentity, col.attgenerated
+  col.attidentity, col.attgenerated, col.attcollation,
+  (SELECT CASE
+    WHEN t.typtype IN ('c', 'r', 'm') OR (t.typcategory = 'A' AND t.typelem <> 0) THEN 'parts'
+    WHEN NOT coalesce((SELECT k.collisdeterministic FROM pg_collation k WHERE k.oid = col.attcollation), true) THEN 'image'
+    WHEN t.typtype = 'e' OR t.oid = ANY ('{bool,int2,int4,int8,oid,"\"char\"",date,time,timestamp,timestamptz,uuid,bytea,text,varchar,name}'::regtype[]) THEN 'value'
+    ELSE 'image' END
+  FROM base b JOIN pg_type t ON t.oid = b.oid WHERE b.root = col.atttypid AND b.typtype <> 'd')
 FROM col LEFT JOIN pg_attrdef d ON d.adrelid = col.attrelid AND d.adnum = col.attnum
 ORDER BY col.attrelid, col.attnum`
 
@@ -59,7 +67,7 @@ func readColumns(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 		var c Column
 		var tree string
 		err := row.Scan(&table, &c.Num, &c.Name, &c.Type, &c.TypeOID, &c.BaseOID, &c.Equality, &c.NotNull,
-			&c.Default, &tree, &c.Identity, &c.Generated)
+			&c.Default, &tree, &c.Identity, &c.Generated, &c.Collation, &c.Sameness)
 		if err != nil {
 			return err
 		}

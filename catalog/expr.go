@@ -77,7 +77,7 @@ SELECT pg_get_viewdef(r.ev_class), r.ev_action::text
 FROM pg_rewrite r WHERE r.ev_class = $1::regclass AND r.rulename = '_RETURN'`
 
 const yieldsSQL = `
-SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
+SELECT attname::text, format_type(atttypid, atttypmod), attcollation FROM pg_attribute
 WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`
 
 // describe reads the view back as Postgres understood it.
@@ -97,7 +97,7 @@ func describe(ctx context.Context, tx pgx.Tx, r ExprRequest) (Expr, error) {
 	}
 	err = each(ctx, tx, "its columns", yieldsSQL, []any{view}, func(row pgx.Rows) error {
 		var c ExprColumn
-		err := row.Scan(&c.Name, &c.Type)
+		err := row.Scan(&c.Name, &c.Type, &c.Collation)
 		if r.Kind != QueryOverOld {
 			c.Name = ""
 		}

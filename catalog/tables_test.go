@@ -1,8 +1,11 @@
 package catalog
 
 import (
+	"context"
 	"reflect"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func same(t *testing.T, what string, got, want any) {
@@ -95,6 +98,38 @@ func TestEqualityFollowsTheParts(t *testing.T) {
 			t.Errorf("%s %s: equality is %t, want %t", c.Name, c.Type, c.Equality, want)
 		}
 	}
+}
+
+func TestSamenessFollowsTheBaseTypeAndTheCollation(t *testing.T) {
+	conn := database(t, `
+		CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int, b text); CREATE DOMAIN i AS int; CREATE DOMAIN j AS i; CREATE DOMAIN n AS numeric;
+		CREATE TABLE s (v_b bool, v_2 int2, v_4 int4, v_8 int8, v_o oid, v_c "char", v_d date, v_t time(3), v_ts timestamp, v_tz timestamptz(0), v_u uuid,
+			v_y bytea, v_x text, v_v varchar(3), v_n name, v_m mood, v_j j, v_p text COLLATE "C",
+			i_n numeric, i_d n, i_f float8, i_i interval, i_z timetz, i_j jsonb, i_json json, i_c char(3), i_inet inet, i_point point,
+			p_a int[], p_p pair, p_r int4range, p_v int2vector)`)
+	if icu(t, conn) {
+		run(t, conn, `CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE DOMAIN word AS text COLLATE ci;
+			ALTER TABLE s ADD i_x text COLLATE ci, ADD i_v varchar(3) COLLATE ci, ADD i_w word, ADD i_name name COLLATE ci, ADD p_x text[] COLLATE ci`)
+	}
+	of := map[byte]Sameness{'v': ByValue, 'i': ByImage, 'p': ByParts}
+	for _, c := range loadTable(t, conn, "s").Columns {
+		if c.Sameness != of[c.Name[0]] {
+			t.Errorf("%s %s is the same by %s", c.Name, c.Type, c.Sameness)
+		}
+	}
+}
+
+// icu reports whether the server has collations that can be nondeterministic.
+func icu(t *testing.T, conn *pgx.Conn) bool {
+	t.Helper()
+	var has bool
+	if err := conn.QueryRow(context.Background(), "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')").Scan(&has); err != nil {
+		t.Fatal(err)
+	}
+	if !has {
+		t.Log("NOT TESTED: nondeterministic collations; this server is built without ICU")
+	}
+	return has
 }
 
 func TestKeysAreThoseThatHoldForEveryRow(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rewrite"
 )
 
@@ -15,11 +14,11 @@ func (v *verifier) columnsDrift(within string) string {
 	m := v.m
 	up, there, wrong := []string{}, []string{}, []string{}
 	for i, name := range m.UpColumns() {
-		c := m.New.Column(name)
-		value := fmt.Sprintf("(%s)::%s", m.UpSQL(i, "old"), rewrite.CastType(c))
+		same := m.UpSameness(i)
+		value := same.Value(m.UpSQL(i, "old"))
 		stored := "old." + rewrite.Ident(name)
 		up, there = append(up, value), append(there, stored)
-		wrong = append(wrong, differ(c, value, stored))
+		wrong = append(wrong, same.Differ(value, stored))
 	}
 	conditions := []string{"(" + strings.Join(wrong, " OR ") + ")"}
 	if back := v.downDiffers(); back != "" {
@@ -42,17 +41,8 @@ func (v *verifier) downDiffers() string {
 		if down == "" {
 			return ""
 		}
-		c := m.Old.Column(name)
-		parts = append(parts, differ(c, fmt.Sprintf("(%s)::%s", down, rewrite.CastType(c)), "old."+rewrite.Ident(name)))
+		same := m.DownSameness(i)
+		parts = append(parts, same.Differ(same.Value(down), "old."+rewrite.Ident(name)))
 	}
 	return "(" + strings.Join(parts, " OR ") + ")"
-}
-
-// differ compares two values of a column as its type does, or by their images
-// where the type has no equality.
-func differ(c *catalog.Column, a, b string) string {
-	if c.Equality {
-		return fmt.Sprintf("%s IS DISTINCT FROM %s", a, b)
-	}
-	return fmt.Sprintf("ROW(%s)::record OPERATOR(pg_catalog.*<>) ROW(%s)::record", a, b)
 }

@@ -41,9 +41,6 @@ func (v *verifier) rowsDrift(within string) string {
 		row := "ROW(" + list(func(i int, _ string) string { return fmt.Sprintf("%s.c%d", alias, i) }) + ")"
 		return fmt.Sprintf("CASE WHEN %s.n IS NULL THEN 'nothing' ELSE pg_catalog.left(%s::text, %d) END", alias, row, imageLength)
 	}
-	row := func(alias string) string {
-		return "ROW(" + list(func(i int, _ string) string { return fmt.Sprintf("%s.c%d", alias, i) }) + ")::record"
-	}
 	lost := v.keys.each(", ", func(i int, _ rewrite.KeyColumn) string { return fmt.Sprintf("coalesce(w.p%d, h.p%d) AS p%d", i, i, i) })
 	group := v.keys.each(", ", func(i int, _ rewrite.KeyColumn) string { return fmt.Sprintf("p%d", i) })
 	return fmt.Sprintf(`
@@ -54,13 +51,13 @@ SELECT k, why FROM (
 	SELECT k, %s, pg_catalog.format('row %%s: up gives %%s, the new table has %%s (%%s of its rows differ)',
 		pg_catalog.min(n), (pg_catalog.array_agg(up ORDER BY n))[1], (pg_catalog.array_agg(there ORDER BY n))[1], pg_catalog.count(*)) AS why
 	FROM (SELECT %s AS k, %s, coalesce(w.n, h.n) AS n, %s AS up, %s AS there FROM w FULL JOIN h ON %s AND w.n = h.n
-		WHERE w.n IS NULL OR h.n IS NULL OR %s OPERATOR(pg_catalog.*<>) %s) d
+		WHERE w.n IS NULL OR h.n IS NULL OR %s) d
 	GROUP BY k, %s) g%s
 ORDER BY k`,
 		v.table, within,
 		key, cast, m.UpSQL(0, "old"), plain,
 		key, oldKey, strings.Join(primary, ", "), stored, rewrite.QName(m.Rule.New.Table), v.onParents("t", "old"),
-		group, shown, lost, image("w"), image("h"), same, row("w"), row("h"), group, v.excused())
+		group, shown, lost, image("w"), image("h"), same, m.RowsDiffer("w", "h"), group, v.excused())
 }
 
 // excused leaves out the drifting keys g whose old columns down gives back.
@@ -72,9 +69,9 @@ func (v *verifier) excused() string {
 		if down == "" {
 			return ""
 		}
-		column := v.m.Old.Column(name)
-		conditions[i] = fmt.Sprintf("(WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s))::%s::text IS NOT DISTINCT FROM old.%s::text",
-			rewrite.QName(v.m.Rule.New.Table), v.onParents("t", "old"), down, rewrite.CastType(column), rewrite.Ident(name))
+		same := v.m.DownSameness(i)
+		down = fmt.Sprintf("WITH new AS (SELECT t.* FROM %s t WHERE %s) (%s)", rewrite.QName(v.m.Rule.New.Table), v.onParents("t", "old"), down)
+		conditions[i] = same.Same(same.Value(down), "old."+rewrite.Ident(name))
 	}
 	same := v.keys.each(" AND ", func(i int, c rewrite.KeyColumn) string {
 		return fmt.Sprintf("old.%s = g.p%d", rewrite.Ident(c.Name), i)

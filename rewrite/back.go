@@ -11,7 +11,7 @@ import (
 
 // Applications that know the new shape may write it, and down carries it back.
 // The mirror of the law holds: an old column stays as it is where up of the old
-// columns already equals what is written. So whoever writes last is obeyed, and
+// columns already is what is written. So whoever writes last is obeyed, and
 // both shapes agree whoever that is.
 //
 // A statement that writes both shapes is left as it is, and fails where they
@@ -109,11 +109,12 @@ func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
 }
 
 // derivedBack is the value of old column j: what it is now where the law excuses
-// it (every up of the old columns equals the new value), else what down says.
+// it (every up of the old columns is the new value), else what down says.
 func (m *Migration) derivedBack(j int, now, then func(column string) string) string {
 	var same []string
 	for i, c := range m.UpColumns() {
-		same = append(same, fmt.Sprintf("(%s)::%s IS NOT DISTINCT FROM %s", m.up[i].render(now), CastType(m.New.Column(c)), then(c)))
+		law := m.UpSameness(i)
+		same = append(same, law.Same(law.Value(m.up[i].render(now)), then(c)))
 	}
 	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE (%s) END", strings.Join(same, " AND "), now(m.Rule.Old.Columns[j]), m.down[j].render(then))
 }

@@ -201,6 +201,7 @@ func (c *check) downSet(m *Migration, e rules.Expr) {
 		c.fail(e.Pos, "write it with less unusual syntax", "%s", err)
 		return
 	}
+	t.value = x.Columns[0]
 	m.downColumns = append(m.downColumns, t.cols...)
 	if strings.Contains(x.SQL, "new.*") && m.New != nil {
 		for _, column := range m.New.Columns {
@@ -258,7 +259,7 @@ func (c *check) expr(e rules.Expr, id, row string, scalar bool, allowed []string
 		return template{}
 	}
 	for _, col := range x.Columns {
-		t.columns = append(t.columns, col.Name)
+		t.columns, t.value = append(t.columns, col.Name), col
 	}
 	for _, col := range t.cols {
 		if !has(allowed, col) {

@@ -193,7 +193,7 @@ func (w *planning) insertValues(m *Migration, columns []string, items []*pg_quer
 }
 
 // derived is the value of new column i: what it is now where the law excuses
-// it (every down(new) equals the old value), else what up says.
+// it (every down(new) is the old value), else what up says.
 func (m *Migration) derived(i int, old, current func(column string) string) string {
 	up := "(" + m.up[i].render(old) + ")"
 	if !m.lossy() {
@@ -201,7 +201,8 @@ func (m *Migration) derived(i int, old, current func(column string) string) stri
 	}
 	var same []string
 	for j, c := range m.Rule.Old.Columns {
-		same = append(same, fmt.Sprintf("(%s) IS NOT DISTINCT FROM %s", m.down[j].render(current), old(c)))
+		law := m.DownSameness(j)
+		same = append(same, law.Same(law.Value(m.down[j].render(current)), old(c)))
 	}
 	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), current(m.UpColumns()[i]), up)
 }

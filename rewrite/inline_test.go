@@ -2,6 +2,7 @@ package rewrite_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"testing"
@@ -92,4 +93,58 @@ func TestInlineAndSyncGiveTheSameTables(t *testing.T) {
 		t.Errorf("only %d statements are computed inline", compared)
 	}
 	t.Logf("%d statements", compared)
+}
+
+// TestInlineAndSyncAgreeOnWhatIsTheSame writes values that are equal to what is
+// there and look different, and some that look alike.
+func TestInlineAndSyncAgreeOnWhatIsTheSame(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		columns, up, down string
+		values            []string
+	}{
+		"numeric":      {"o numeric, n numeric", "old.o", "new.n", []string{"1", "1.0", "1.00", "NULL"}},
+		"other images": {"o numeric, n numeric", "old.o * 100", "new.n / 100", []string{"150", "1.5", "1.50"}},
+		"scaled":       {"o numeric(10,2), n numeric(10,4)", "old.o", "new.n", []string{"1", "1.004", "1.0"}},
+		"interval":     {"o interval, n interval", "old.o", "new.n", []string{"'24:00'", "'1 day'"}},
+		"jsonb":        {"o jsonb, n jsonb", "old.o", "new.n", []string{`'{"a":1}'`, `'{"a":1.0}'`}},
+		"float":        {"o float8, n float8", "old.o", "new.n", []string{"'0'", "'-0'"}},
+		"array":        {"o text[], n text[]", "old.o", "new.n[1:1]", []string{"'{a}'", "'{a,NULL}'", "'{b,b}'"}},
+		"another type": {"o int, n numeric", "old.o", "new.n", []string{"1", "1.4", "2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := pgtest.Database(t)
+			pgtest.Exec(t, dsn, "CREATE TABLE t (id int PRIMARY KEY, "+c.columns+")")
+			inline := compiled(t, dsn, `migrations:
+  - {name: same, phase: dualwrite, kind: columns, old: {table: public.t, key: [id], columns: [o]},
+     new: {table: public.t, columns: [n]}, up: {n: "`+c.up+`"}, down: {o: "`+c.down+`"}}`)
+			conn := pgtest.Connect(t, dsn)
+			whole := func(p *rewrite.Planner, text, end string) (shown string) {
+				if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+					t.Fatal(err)
+				}
+				run(t, conn, p, text)
+				if err := conn.QueryRow(ctx, "SELECT coalesce(string_agg(t::text, ' ' ORDER BY id), '') FROM t").Scan(&shown); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := conn.Exec(ctx, end); err != nil {
+					t.Fatal(err)
+				}
+				return shown
+			}
+			for i, one := range c.values {
+				for _, two := range c.values {
+					for _, text := range []string{
+						fmt.Sprintf("INSERT INTO t (id, o) VALUES (%d, %s)", 10*i, one), "UPDATE t SET n = " + two, "UPDATE t SET o = " + one, "UPDATE t SET n = " + one,
+						"UPDATE t SET o = " + two, "UPDATE t SET o = " + two, "DELETE FROM t",
+					} {
+						x, y := whole(inline.SyncsOnly(), text, "ROLLBACK"), whole(inline, text, "COMMIT")
+						if x != y {
+							t.Errorf("%s: inline gives %s, and sync %s", text, y, x)
+						}
+					}
+				}
+			}
+		})
+	}
 }

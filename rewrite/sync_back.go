@@ -169,11 +169,8 @@ func (m *Migration) downOf(i int, key func(i int) string) string {
 func (m *Migration) downHolds(key func(i int) string, value func(column string) string) string {
 	same := make([]string, len(m.down))
 	for i, c := range m.Rule.Old.Columns {
-		column, image := m.Old.Column(c), ""
-		if !column.Equality {
-			image = "::text"
-		}
-		same[i] = fmt.Sprintf("(%s)::%s%s IS NOT DISTINCT FROM (%s)%[3]s", m.downOf(i, key), CastType(column), image, value(c))
+		law := m.DownSameness(i)
+		same[i] = law.Same(law.Value(m.downOf(i, key)), "("+value(c)+")")
 	}
 	return strings.Join(same, " AND ")
 }
@@ -182,17 +179,14 @@ func (m *Migration) downHolds(key func(i int) string, value func(column string) 
 // not, one by one in the order of their primary key, what up yields.
 func (m *Migration) upDiffers(alias string) string {
 	columns := m.UpColumns()
-	row := func(of string) string {
-		return "ROW(" + list(columns, func(i int, _ string) string { return fmt.Sprintf("%s.c%d", of, i) }) + ")::record"
-	}
 	up := list(columns, func(i int, c string) string {
 		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(c), CastType(m.New.Column(c)), i)
 	})
 	there := list(columns, func(i int, c string) string { return fmt.Sprintf("t.%s AS c%d", Ident(c), i) })
 	order := list(m.New.Key, func(_ int, k string) string { return "t." + Ident(k) })
 	return fmt.Sprintf("EXISTS (SELECT FROM (SELECT row_number() OVER () AS n, %s FROM (%s) u) d"+
-		" FULL JOIN (SELECT row_number() OVER (ORDER BY %s) AS n, %s FROM %s t WHERE %s) c ON c.n = d.n WHERE c.n IS NULL OR d.n IS NULL OR %s *<> %s)",
-		up, m.UpSQL(0, alias), order, there, QName(m.Rule.New.Table), m.onParents("t", func(i int) string { return Ident(alias) + "." + Ident(m.Key[i].Name) }), row("c"), row("d"))
+		" FULL JOIN (SELECT row_number() OVER (ORDER BY %s) AS n, %s FROM %s t WHERE %s) c ON c.n = d.n WHERE c.n IS NULL OR d.n IS NULL OR %s)",
+		up, m.UpSQL(0, alias), order, there, QName(m.Rule.New.Table), m.onParents("t", func(i int) string { return Ident(alias) + "." + Ident(m.Key[i].Name) }), m.RowsDiffer("c", "d"))
 }
 
 // ParentRecord is Record for a row of the new table: it appends the key of the

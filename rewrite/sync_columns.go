@@ -39,13 +39,13 @@ func (s syncText) columnsUpdate() string {
 }
 
 // disagree is the condition under which a row of a columns migration drifts:
-// no new column value is excused by the law (down(new) equals old) and some
+// no new column value is excused by the law (down(new) is old) and some
 // new value is not what up says. The row has both shapes and is named alias.
 func (m *Migration) disagree(alias string) string {
 	ups := make([]string, 0, len(m.up))
 	for i, c := range m.UpColumns() {
-		column := m.New.Column(c)
-		ups = append(ups, fmt.Sprintf("%s.%s IS DISTINCT FROM (%s)::%s", alias, Ident(c), m.UpSQL(i, alias), CastType(column)))
+		same := m.UpSameness(i)
+		ups = append(ups, same.Differ(alias+"."+Ident(c), same.Value(m.UpSQL(i, alias))))
 	}
 	condition := "(" + strings.Join(ups, " OR ") + ")"
 	if !m.lossy() {
@@ -53,7 +53,8 @@ func (m *Migration) disagree(alias string) string {
 	}
 	downs := make([]string, 0, len(m.down))
 	for i, c := range m.Rule.Old.Columns {
-		downs = append(downs, fmt.Sprintf("(%s) IS DISTINCT FROM %s.%s", m.DownSQL(i, alias), alias, Ident(c)))
+		same := m.DownSameness(i)
+		downs = append(downs, same.Differ(same.Value(m.DownSQL(i, alias)), alias+"."+Ident(c)))
 	}
 	return "(" + strings.Join(downs, " OR ") + ") AND " + condition
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -113,18 +114,20 @@ func (s syncText) rowsUpdate() string {
 		s.desired(), strings.Join(target, " AND "), s.differs())
 }
 
-// differs is true where a column of t has another image than that of d. For types
-// of which equal values look alike, comparing values does it, and costs less.
+// differs is true where a column of t has another image than that of d. Where
+// equal values look alike, comparing values does it, and costs less.
 func (s syncText) differs() string {
 	var conditions, theirs, ours []string
 	for i, name := range s.UpColumns() {
 		t, d := "t."+Ident(name), fmt.Sprintf("d.c%d", i)
-		switch s.New.Column(name).Type {
-		case "text":
-			t += ` COLLATE "C"`
-			fallthrough
-		case "smallint", "integer", "bigint", "boolean", "date", "uuid", "timestamp without time zone", "timestamp with time zone":
+		switch column := s.New.Column(name); {
+		case column.Sameness == catalog.ByValue:
+			if column.Collation != 0 {
+				t += ` COLLATE "C"`
+			}
 			conditions = append(conditions, fmt.Sprintf("(((%s = %s) IS NOT TRUE) AND (%s IS NOT NULL OR %s IS NOT NULL))", t, d, t, d))
+		case column.Sameness == catalog.ByParts:
+			conditions = append(conditions, Sameness{column: column}.Differ(t, d))
 		default:
 			theirs, ours = append(theirs, t), append(ours, d)
 		}
@@ -190,10 +193,10 @@ func (s syncText) paired(condition string) string {
 	for i := range m.Key {
 		same = append(same, fmt.Sprintf("c.p%d = d.p%d", i, i))
 	}
-	j := fmt.Sprintf("j AS MATERIALIZED (SELECT %s, d.n, %s, %s, ROW(%s)::record *<> ROW(%s)::record AS diff FROM (%s) d FULL JOIN (%s) c ON %s AND c.n = d.n)",
+	j := fmt.Sprintf("j AS MATERIALIZED (SELECT %s, d.n, %s, %s, %s AS diff FROM (%s) d FULL JOIN (%s) c ON %s AND c.n = d.n)",
 		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("d.p%d", i) }), c("d"),
 		list(m.New.Key, func(i int, _ string) string { return fmt.Sprintf("c.pk%d", i) }),
-		c("c"), c("d"), d, current, strings.Join(same, " AND "))
+		m.RowsDiffer("c", "d"), d, current, strings.Join(same, " AND "))
 
 	target := make([]string, len(m.New.Key))
 	for i, k := range m.New.Key {

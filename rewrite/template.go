@@ -6,15 +6,18 @@ import (
 	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/catalog"
 )
 
 // template is a resolved expression with holes where it names a column of the
 // row it is about. It is qualified: every function, operator and type in it is
 // found whatever the session's search_path is.
 type template struct {
-	text    []string // len(cols)+1 pieces
-	cols    []string // the columns named, in order of appearance
-	columns []string // result column names, for a query
+	text    []string           // len(cols)+1 pieces
+	cols    []string           // the columns named, in order of appearance
+	columns []string           // result column names, for a query
+	value   catalog.ExprColumn // what a scalar yields
 }
 
 func (t template) empty() bool { return len(t.text) == 0 }
