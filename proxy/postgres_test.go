@@ -67,6 +67,16 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData 1 | Sync | Flush | CopyDone | Sync"},
 		},
 		"COPY in a Query with a Sync in it": {{1, "Query COPY t FROM STDIN | CopyData 1 | Sync | CopyDone"}},
+		"several COPYs in a Query, their data sent ahead": {
+			{1, "Query COPY t FROM STDIN; COPY t FROM STDIN | CopyData 1 | CopyDone | CopyData 1 | Sync | CopyDone"},
+			{1, "Query UPDATE orders SET items = '[]'"},
+			{1, "Query COPY orders (items) FROM STDIN; COPY orders (items) FROM STDIN | " + twoOrders + " | Sync | CopyDone | Sync | " + twoOrders + " | Sync | Flush | CopyDone"},
+			{2, "Query COPY t FROM STDIN; COPY t FROM STDIN; SELECT 1 | CopyDone | Sync | CopyFail no | CopyDone | Sync | CopyData 1 | CopyDone"},
+			{3, "Query COPY t FROM STDIN; COPY t FROM STDIN | Sync | CopyFail no | Sync | CopyData 1 | CopyDone | Query UPDATE orders SET items = '[]' RETURNING id"},
+			{2, "Query COPY t FROM STDIN; COPY nosuch FROM STDIN | CopyDone | Sync | CopyData 1 | CopyDone"},
+			{1, "Parse '' COPY t FROM STDIN | Bind a '' | Bind b '' | Execute a 0 | CopyData 1 | Sync | CopyDone | Execute b 0 | Sync | CopyDone | Sync"},
+			{1, "Query UPDATE orders SET items = '[]' RETURNING id"},
+		},
 		"bad data": {
 			{1, "Parse '' COPY t FROM STDIN | Bind '' '' | Execute '' 0 | CopyData bad | CopyDone | Sync"},
 			{1, "Query COPY t FROM STDIN | CopyData bad | CopyDone"},
