@@ -13,6 +13,7 @@ const (
 	codeRefused     = "0A000" // feature_not_supported
 	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
 	codeNoStatement = "26000" // invalid_sql_statement_name: it is not prepared
+	codePortal      = "55000" // object_not_in_prerequisite_state
 	codeStarting    = "57P03" // cannot_connect_now
 	codeShutdown    = "57P01" // admin_shutdown
 	codeProtocol    = "08P01" // protocol_violation
