@@ -77,6 +77,15 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{1, "Parse '' COPY t FROM STDIN | Bind a '' | Bind b '' | Execute a 0 | CopyData 1 | Sync | CopyDone | Execute b 0 | Sync | CopyDone | Sync"},
 			{1, "Query UPDATE orders SET items = '[]' RETURNING id"},
 		},
+		"COPYs that fail before they meet the Sync in their data": {
+			{3, "Query COPY t FROM STDIN | CopyData bad\n | Sync | CopyDone | Query UPDATE orders SET items = '[]' WHERE id > 1000"},
+			{4, "Query COPY t FROM STDIN | CopyData bad\n | Sync | CopyDone | Sync | Query UPDATE orders SET items = '[]' WHERE id > 1000"},
+			{3, "Query COPY t FROM STDIN | CopyData bad\n | Sync | CopyDone | Parse '' UPDATE orders SET items = '[]' WHERE id > 1000 | Bind '' '' | Execute '' 0 | Sync"},
+			{1, "Query SET a.b = 'x'"},
+			{3, "Parse '' COPY orders (items) FROM STDIN | Bind '' '' | Execute '' 0 | Sync | CopyData [] | CopyDone | Sync | Query UPDATE orders SET items = '[]' WHERE id > 1000"},
+			{3, "Query COPY orders FROM STDIN | Sync | Query RESET a.b"},
+			{1, "Query RESET a.b"},
+		},
 		"a portal that is executed again": {
 			{1, "Parse u UPDATE orders SET items = '[]' WHERE id > 1000 | Bind '' u | Execute '' 0 | Execute '' 0 | Sync"},
 			{1, "Query BEGIN"},
