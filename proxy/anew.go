@@ -37,6 +37,21 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 	c.unnamed.plan = nil
 }
 
+// executeAgain makes the second Execute of a write without RETURNING fail as it
+// does in Postgres (PortalRunMulti in tcop/pquery.c; the server would fetch from
+// the portal again, because of our column). Where the portal is gone, Describe
+// fails as the Execute would. The statement that cannot be parsed has a name, so
+// the client's unnamed one stays.
+func (c *core) executeAgain(name string, plan *rewrite.Plan, out *batch) {
+	const refused = "pgjanus_refused"
+	r := &rewrite.Refusal{Code: codePortal, Reason: `portal "` + name + `" cannot be run`, Offset: -1}
+	out.build(func(dst []byte) []byte {
+		return appendParse(appendDescribe(dst, 'P', name), refused, refusedText(r), noTypes)
+	})
+	c.queue.push(expectation{answer: answerDescribe, swallow: true, detail: &detail{edited: &plan.Extended}})
+	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: r}})
+}
+
 // closeUnnamed makes sure that the server has no unnamed statement either.
 func (c *core) closeUnnamed(out *batch) {
 	c.unnamedLost = false

@@ -77,6 +77,9 @@ func (c *core) onCopyIn() {
 	}
 	// Else the end of the data was sent ahead; or a message that ends the session.
 	c.copying = c.queue.len() == 1
+	if !c.copying && c.queue.at(1).answer == answerCopyEnd {
+		c.queue.remove(1) // behind it may be that of another COPY in the same Query
+	}
 	if c.copying && h.answer == answerExecute {
 		c.batched = true // a Sync is still to come, whether or not one was sent early
 	}

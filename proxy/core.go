@@ -47,6 +47,8 @@ type core struct {
 	queue   queue
 	ready   bool // login is complete
 	status  byte // of the last ReadyForQuery: I, T or E
+	// said: the server has answered something since the last ReadyForQuery.
+	said bool
 	// skipping: the server discards what the client sends until Sync.
 	skipping bool
 	// copying: the server is in COPY FROM STDIN, where it ignores Sync and Flush.

@@ -13,6 +13,7 @@ const (
 	codeRefused     = "0A000" // feature_not_supported
 	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
 	codeNoStatement = "26000" // invalid_sql_statement_name: it is not prepared
+	codePortal      = "55000" // object_not_in_prerequisite_state
 	codeStarting    = "57P03" // cannot_connect_now
 	codeShutdown    = "57P01" // admin_shutdown
 	codeProtocol    = "08P01" // protocol_violation
@@ -115,7 +116,12 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 	out.build(func(dst []byte) []byte {
 		switch {
 		case ends(frame):
-			return append(dst, frame...)
+			return appendEdited(dst, frame, "", func(kind byte, value string) string {
+				if kind == 'W' {
+					return withoutSync(migration, value)
+				}
+				return value
+			})
 		case d.refusal != nil && field(frame, 'C') == codeSyntax:
 			return refusalError(d.refusal).append(dst)
 		case migration != "":
@@ -231,10 +237,17 @@ func appendFanoutError(dst, frame []byte, migration string) []byte {
 		case 'P', 'p', 'q', 'H':
 			return ""
 		case 'W':
-			if at := rewrite.RaisedBy(migration, value); at >= 0 {
-				return strings.TrimSpace(value[:at])
-			}
+			return withoutSync(migration, value)
 		}
 		return value
 	})
+}
+
+// withoutSync returns the context of an error without the sync of a migration
+// that it was raised in, if any.
+func withoutSync(migration, context string) string {
+	if at := rewrite.RaisedBy(migration, context); migration != "" && at >= 0 {
+		return strings.TrimSpace(context[:at])
+	}
+	return context
 }

@@ -65,6 +65,7 @@ type detail struct {
 	entry   *statement         // what the message was sent for, in the table of statements
 	anew    *statement         // the statement that the message prepares anew
 	bound   *bound             // what the message was sent for, in the table of portals
+	spends  *bound             // the portal that the message executes, where it can be but once
 	changes []change           // what its statements do to the table, as far as they are not done
 	drops   dropping           // what the text may drop of the first pushed statements
 	pushed  uint64
@@ -104,6 +105,9 @@ func (d *detail) revert(c *core) {
 	}
 	if d.bound != nil {
 		c.portals.undo(d.bound)
+	}
+	if d.spends != nil {
+		d.spends.spent = false
 	}
 	c.takeBack(d.changes)
 	d.changes = nil

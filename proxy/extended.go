@@ -165,6 +165,12 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		c.refuseAnew(c.refusesReach(p.cursors, r), out)
 		return nil
 	}
+	st := p.rewritten()
+	write := st != nil && st.Hidden > 0 && !st.Rows
+	if write && c.portals.last[string(name)].spent {
+		c.executeAgain(string(name), p.plan, out)
+		return nil
+	}
 	c.sawExecuted(p.plan)
 	c.resets()
 	var d *detail
@@ -178,7 +184,6 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		}
 		d.changes = changes
 	}
-	st := p.rewritten()
 	if st == nil {
 		c.queue.push(expectation{answer: answerExecute, detail: d})
 		out.forward(from, to)
@@ -194,7 +199,11 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		out.forward(from, to)
 		return nil
 	}
-	if st.Hidden > 0 && !st.Rows && binary.BigEndian.Uint32(rest) != 0 {
+	if write {
+		d.spends = c.portals.last[string(name)]
+		d.spends.spent = true
+	}
+	if write && binary.BigEndian.Uint32(rest) != 0 {
 		// The rows are not the client's, so its limit on rows is not about them.
 		out.build(func(dst []byte) []byte { return appendExecute(dst, string(name)) })
 	} else {

@@ -26,6 +26,11 @@ func appendClose(dst []byte, what byte, name string) []byte {
 	return appendFrame(dst, 'C', func(b []byte) []byte { return appendCString(append(b, what), name) })
 }
 
+// appendDescribe describes a statement ('S') or portal ('P').
+func appendDescribe(dst []byte, what byte, name string) []byte {
+	return appendFrame(dst, 'D', func(b []byte) []byte { return appendCString(append(b, what), name) })
+}
+
 func appendFlush(dst []byte) []byte { return append(dst, 'H', 0, 0, 0, 4) }
 
 func appendQuery(dst []byte, text string) []byte {

@@ -21,6 +21,7 @@ type bound struct {
 	before  *bound
 	number  uint64
 	settled bool // the server has answered
+	spent   bool // its execution was sent, and it is a write without RETURNING
 }
 
 // matters reports whether anything has to be known of the portal; weighs, whether

@@ -35,6 +35,7 @@ type side struct {
 	unsent []byte // to be written to the socket
 	sent   int    // how many of unsent have been
 	broken bool   // of the server: it takes nothing more, but may have said why
+	ended  bool   // of the client: it sends nothing more, but may still read
 }
 
 // unwatched is the events of a socket that the loop does not know.
@@ -180,6 +181,8 @@ func (r *relay) event(x *side, events uint32) error {
 		return err
 	case events&(syscall.EPOLLHUP|syscall.EPOLLERR) == 0:
 		return nil
+	case x.ended:
+		return io.EOF
 	}
 	// It has hung up, which epoll would go on saying, and is not to be read yet.
 	x.events = unwatched
@@ -222,11 +225,27 @@ func (r *relay) read(x *side) (bool, error) {
 	return true, nil
 }
 
+// halfClose passes on that the client sends nothing more; see session.halfClose.
+// All that it has sent is with the server: else it would not be read from.
+func (r *relay) halfClose() error {
+	if err := syscall.Shutdown(r.server.fd, syscall.SHUT_WR); err != nil {
+		return os.NewSyscallError("shutdown", err)
+	}
+	r.loop.drop(r.client.kept)
+	r.client.kept, r.client.ended = nil, true
+	return r.interest(&r.client)
+}
+
 // gone deals with a side that has ended. When it is the server, the client gets
 // time to read what the server said last: closing at once, with data of the
 // client's unread, would reset its connection.
 func (r *relay) gone(x *side, reason error) error {
-	if x == &r.client || r.reason != nil {
+	switch {
+	case r.reason != nil || r.client.ended:
+		return reason
+	case x == &r.client && errors.Is(reason, io.EOF):
+		return r.halfClose()
+	case x == &r.client:
 		return reason
 	}
 	r.reason = reason
@@ -302,7 +321,7 @@ func (r *relay) drained() bool {
 // other side is behind or the core wants to wait; to write, where it is behind.
 func (r *relay) interest(x *side) error {
 	var events uint32
-	if len(x.peer.unsent) == 0 && !x.waits && !x.peer.broken {
+	if len(x.peer.unsent) == 0 && !x.waits && !x.peer.broken && !x.ended {
 		events |= syscall.EPOLLIN
 	}
 	if len(x.unsent) > 0 {

@@ -54,6 +54,7 @@ func (c *core) server(in []byte, out *batch) (n int, want need, err error) {
 func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err error) {
 	complete := to-from == size
 	h := c.head()
+	c.said = c.said || !unasked(in[from])
 	switch in[from] {
 	case 'D':
 		return c.onDataRow(h, in, from, size, out)
@@ -126,6 +127,15 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 	}
 	out.forward(from, to)
 	return true, nil
+}
+
+// unasked reports whether a message answers nothing, or is a ReadyForQuery.
+func unasked(kind byte) bool {
+	switch kind {
+	case 'Z', 'N', 'S', 'A':
+		return true
+	}
+	return false
 }
 
 // skipFrame drops a frame of that size, from its first byte on.
@@ -349,9 +359,12 @@ func (c *core) release(out *batch) {
 func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	c.status = in[from+headerSize]
 	c.ready = true
-	h := c.head()
-	if h == nil { // a Sync that was taken to be inside COPY, which had failed
-		c.skipping, c.batched = false, false
+	h, said := c.head(), c.said
+	c.said = false
+	if h == nil || !said && h.answer != answerReady { // a Sync that was taken to be inside COPY, which had failed
+		if h == nil {
+			c.skipping, c.batched = false, false
+		}
 		out.forward(from, to)
 		return nil
 	}

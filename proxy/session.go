@@ -41,7 +41,7 @@ func (s *session) run(deadline time.Time) error {
 	} else {
 		var running sync.WaitGroup
 		running.Add(2)
-		go s.runClientToServer(&running)
+		go s.runClientToServer(&running, deadline)
 		go s.runServerToClient(&running)
 		running.Wait()
 	}
@@ -75,16 +75,51 @@ func (s *session) drain() {
 	_ = s.upstream.SetReadDeadline(time.Unix(1, 0))
 }
 
-func (s *session) runClientToServer(running *sync.WaitGroup) {
+func (s *session) runClientToServer(running *sync.WaitGroup, deadline time.Time) {
 	defer running.Done()
-	defer s.end(errPanic) // has no effect after an end with a reason
+	reason := errPanic
+	defer func() {
+		if reason != nil { // else serverToClient has one
+			s.end(reason)
+		}
+	}()
 	defer close(s.heard)
 	defer s.server.recovered()
-	err := s.clientToServer()
+	reason = s.clientToServer()
+	if errors.Is(reason, io.EOF) {
+		reason = s.halfClose(deadline)
+	}
 	select {
-	case <-s.gone: // and serverToClient has the reason
+	case <-s.gone:
+		reason = nil
 	default:
-		s.end(err)
+	}
+}
+
+// halfClose passes on that the client sends nothing more. What the server says to
+// what it was sent still reaches the client; behind that Postgres ends the session
+// by itself, as it does where the client is gone altogether.
+func (s *session) halfClose(deadline time.Time) error {
+	c, ok := s.upstream.(interface{ CloseWrite() error })
+	if !ok {
+		return io.EOF
+	}
+	if err := c.CloseWrite(); err != nil {
+		return err
+	}
+	login := time.NewTimer(time.Until(deadline))
+	defer login.Stop()
+	for {
+		select {
+		case <-s.gone:
+			return nil
+		case <-s.ended:
+			return nil
+		case <-login.C:
+			if s.core != nil && !s.core.loggedIn() {
+				return os.ErrDeadlineExceeded
+			}
+		}
 	}
 }
 
@@ -123,8 +158,10 @@ var (
 func (s *session) clientToServer() error {
 	if s.core == nil {
 		_ = s.client.SetDeadline(time.Time{})
-		_, err := io.Copy(s.upstream, s.client)
-		return err
+		if _, err := io.Copy(s.upstream, s.client); err != nil {
+			return err
+		}
+		return io.EOF
 	}
 	p := newPump(s.client, s.upstream, s.server.opts.Metrics.fromClient.Add)
 	err := p.run(s.core.client, func() error {

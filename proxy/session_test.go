@@ -36,7 +36,8 @@ func TestSessionsOfTwoGoroutines(t *testing.T) {
 		"copy": TestCopyInBothDirections, "big messages": TestBigMessagesAreNotHeld, "big values": TestBigValuesArriveWhole,
 		"shutdown": TestShutdownEndsIdleSessionsAndWaitsForTransactions, "shutdown in time": TestShutdownDoesNotWaitForEver,
 		"vanishing client": TestAClientThatVanishesEndsItsBackend, "last words": TestTheServersLastWordsArrive,
-		"sent before the end": TestWhatTheServerSentBeforeItEndedArrives,
+		"sent before the end": TestWhatTheServerSentBeforeItEndedArrives, "half-close": TestAClientThatHalfClosesGetsItsAnswers,
+		"going away": TestAClientThatGoesAwayEndsItsSession, "half-closed login": TestAHalfClosedLoginEndsInTime,
 	} {
 		t.Run(name, test)
 	}
