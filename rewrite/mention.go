@@ -21,6 +21,9 @@ const (
 	MentionsExecute
 	// MentionsPrepare means: PREPARE may occur.
 	MentionsPrepare
+	// MentionsAside means: a statement may occur that names no relation of a
+	// migration, and concerns one all the same. What cannot be parsed is let through.
+	MentionsAside
 
 	// MentionsNames has what a text mentions that may have to do with the names of
 	// prepared statements.
@@ -29,8 +32,7 @@ const (
 
 // mentions finds words in texts without regard to case.
 type mentions struct {
-	first [256]bool // bytes that can begin a word, in both cases
-	words []word
+	first [256][]word // those that begin with a byte, in either case
 }
 
 type word struct {
@@ -38,27 +40,35 @@ type word struct {
 	is   Mention
 }
 
-func newMentions(names []string) mentions {
-	m := mentions{words: []word{
+// newMentions finds names of relations, and the words aside.
+func newMentions(names []string, aside ...string) mentions {
+	words := []word{
 		{`u&"`, MentionsRelation}, // may spell any name
 		{"deallocate", MentionsDeallocate},
 		{"discard", MentionsDeallocate},
 		{"execute", MentionsExecute},
 		{"prepare", MentionsPrepare},
-	}}
+	}
+	for _, text := range aside {
+		words = append(words, word{text, MentionsAside})
+	}
 	all := make([]string, len(names))
 	for i, n := range names {
 		all[i] = lowerASCII(n)
 	}
 	sort.Strings(all)
 	for _, n := range all { // where one begins with another, as partitions often do, that one is enough
-		if last := m.words[len(m.words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
-			m.words = append(m.words, word{n, MentionsRelation})
+		if last := words[len(words)-1]; last.is != MentionsRelation || !strings.HasPrefix(n, last.text) {
+			words = append(words, word{n, MentionsRelation})
 		}
 	}
-	for _, w := range m.words {
-		m.first[w.text[0]] = true
-		m.first[upper(w.text[0])] = true
+	var m mentions
+	for _, w := range words {
+		at, other := w.text[0], upper(w.text[0])
+		m.first[at] = append(m.first[at], w)
+		if other != at {
+			m.first[other] = append(m.first[other], w)
+		}
 	}
 	return m
 }
@@ -66,12 +76,9 @@ func newMentions(names []string) mentions {
 func (m *mentions) in(text []byte) Mention {
 	var found Mention
 	for i := 0; i < len(text); i++ {
-		if !m.first[text[i]] {
-			continue
-		}
 		rest := text[i:]
-		for _, w := range m.words {
-			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is&(MentionsExecute|MentionsPrepare) != 0 && continues(rest[len(w.text):])) {
+		for _, w := range m.first[text[i]] {
+			if found&w.is == 0 && hasPrefixFold(rest, w.text) && !(w.is&(MentionsExecute|MentionsPrepare|MentionsAside) != 0 && continues(rest[len(w.text):])) {
 				found |= w.is
 			}
 		}
