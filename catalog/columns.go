@@ -32,6 +32,10 @@ WITH RECURSIVE col AS (
     UNION ALL
     SELECT a.atttypid FROM pg_attribute a
     WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
+    UNION ALL
+    SELECT r.rngtypid FROM pg_range r WHERE t.typtype = 'm' AND to_jsonb(r) ->> 'rngmultitypid' = t.oid::text
   ) x(next)
 ), equality AS (
   SELECT p.root, bool_and(
@@ -45,6 +49,10 @@ WITH RECURSIVE col AS (
 )
 SELECT col.attrelid, col.attnum, col.attname::text, format_type(col.atttypid, col.atttypmod), col.atttypid,
   (SELECT b.oid FROM base b WHERE b.root = col.atttypid AND b.typtype <> 'd'),
+  ARRAY(SELECT n.nspname::text FROM part p JOIN pg_type t ON t.oid = p.oid JOIN pg_namespace n ON n.oid = t.typnamespace
+    WHERE p.root = col.atttypid AND t.typtype IN ('c', 'd', 'e') AND t.oid >= 16384 ORDER BY t.oid),
+  ARRAY(SELECT t.typname::text FROM part p JOIN pg_type t ON t.oid = p.oid
+    WHERE p.root = col.atttypid AND t.typtype IN ('c', 'd', 'e') AND t.oid >= 16384 ORDER BY t.oid),
   coalesce((SELECT e.has FROM equality e WHERE e.root = col.atttypid), false),
   col.attnotnull OR coalesce((SELECT bool_or(b.isnotnull) FROM base b WHERE b.root = col.atttypid AND b.typtype = 'd'), false),
   coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(col.typdefaultbin, 0),
@@ -66,11 +74,16 @@ func readColumns(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 	err := each(ctx, tx, "columns", columnsSQL, []any{tables.oids()}, func(row pgx.Rows) error {
 		var c Column
 		var tree string
-		err := row.Scan(&table, &c.Num, &c.Name, &c.Type, &c.TypeOID, &c.BaseOID, &c.Equality, &c.NotNull,
+		var schemas, types []string
+		err := row.Scan(&table, &c.Num, &c.Name, &c.Type, &c.TypeOID, &c.BaseOID, &schemas, &types, &c.Equality, &c.NotNull,
 			&c.Default, &tree, &c.Identity, &c.Generated, &c.Collation, &c.Sameness)
 		if err != nil {
 			return err
 		}
+		for i := range types {
+			c.Types = append(c.Types, Name{schemas[i], types[i]})
+		}
+		sortNames(c.Types)
 		tables[table].Columns = append(tables[table].Columns, c)
 		trees = append(trees, tree)
 		return nil

@@ -69,6 +69,7 @@ type Column struct {
 	Type      string // format_type under an empty search_path, such as character varying(10)
 	TypeOID   uint32
 	BaseOID   uint32 // of a domain, its base type; else TypeOID
+	Types     []Name `json:",omitempty"` // enums, domains and composite types that its values are made of
 	Equality  bool   // the type has a default btree or hash equality operator
 	Sameness  Sameness
 	Collation uint32 // pg_attribute.attcollation; 0 where the type has none

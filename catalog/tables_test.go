@@ -49,6 +49,23 @@ func TestColumnsAreReadInOrderWithoutDroppedOnes(t *testing.T) {
 	})
 }
 
+func TestColumnsKnowTheTypesTheirValuesAreMadeOf(t *testing.T) {
+	conn := database(t, `
+		CREATE SCHEMA "a.b";
+		CREATE TYPE "a.b"."Mood" AS ENUM ('ok');
+		CREATE DOMAIN moods AS "a.b"."Mood"[];
+		CREATE TYPE pair AS (one moods, two int);
+		CREATE DOMAIN day AS date;
+		CREATE TYPE days AS RANGE (subtype = day);
+		CREATE TABLE m (a text, b "a.b"."Mood", c pair[], d days, e xml);`)
+	var got [][]Name
+	for _, c := range loadTable(t, conn, "m").Columns {
+		got = append(got, c.Types)
+	}
+	mood := Name{"a.b", "Mood"}
+	same(t, "types", got, [][]Name{nil, {mood}, {mood, {"public", "moods"}, {"public", "pair"}}, {{"public", "day"}}, nil})
+}
+
 func TestOnlyLiteralDefaultsAreConstant(t *testing.T) {
 	conn := database(t, `CREATE TYPE mood AS ENUM ('ok'); CREATE SEQUENCE s; CREATE DOMAIN small AS int; CREATE TABLE d ()`)
 	for _, c := range []struct {

@@ -14,7 +14,8 @@ func TestWritersThatNoStatementShows(t *testing.T) {
 	pgtest.Exec(t, dsn, `
 CREATE TABLE kinds (name text PRIMARY KEY);
 CREATE TABLE owners (id int PRIMARY KEY);
-CREATE TABLE "Things" (id int PRIMARY KEY, kind text REFERENCES kinds ON UPDATE CASCADE, owner int REFERENCES owners ON DELETE SET NULL, n int);
+CREATE TABLE makers (id int PRIMARY KEY);
+CREATE TABLE "Things" (id int PRIMARY KEY, kind text REFERENCES kinds ON UPDATE CASCADE, owner int REFERENCES owners ON DELETE SET NULL, maker int REFERENCES makers ON DELETE CASCADE, n int);
 CREATE TABLE other (id int);
 CREATE FUNCTION reads() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM "Things"';
 CREATE FUNCTION writes(k int) RETURNS void LANGUAGE sql AS 'UPDATE "Things" SET n = 1 WHERE id = k';
@@ -27,9 +28,10 @@ CREATE RULE moves AS ON DELETE TO other DO ALSO DELETE FROM "Things" WHERE id = 
 CREATE VIEW seen AS SELECT * FROM "Things";
 `)
 	conn := pgtest.Connect(t, dsn)
-	writers := func(columns ...string) []string {
+	writers := func(w catalog.Written) []string {
 		t.Helper()
-		found, err := catalog.Writers(context.Background(), conn, catalog.Name{Schema: "public", Name: "Things"}, columns)
+		w.Table = catalog.Name{Schema: "public", Name: "Things"}
+		found, err := catalog.Writers(context.Background(), conn, w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,10 +50,14 @@ CREATE VIEW seen AS SELECT * FROM "Things";
 		"trigger passes on public.other, by function public.passes_on()",
 	}
 	want[0] = `foreign key "Things_kind_fkey" to public.kinds, which changes kind`
-	if got := writers("id", "kind"); !reflect.DeepEqual(got, want) {
+	if got := writers(catalog.Written{Columns: []string{"id", "kind"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
-	if got := writers("n"); !reflect.DeepEqual(got, want[1:]) {
+	if got := writers(catalog.Written{Columns: []string{"n"}}); !reflect.DeepEqual(got, want[1:]) {
 		t.Errorf("of a column without a foreign key: %q", got)
+	}
+	owners := catalog.Name{Schema: "public", Name: "owners"}
+	if got := writers(catalog.Written{Columns: []string{"owner"}, With: owners}); !reflect.DeepEqual(got, append([]string{`foreign key "Things_maker_fkey" to public.makers, which deletes rows`}, want[1:]...)) {
+		t.Errorf("of rows that go with owners: %q", got)
 	}
 }

@@ -7,32 +7,54 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rewrite"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-// Unseen lists, one sentence each, what may write the old table of a migration
-// where no statement of a client shows it, and what can be done.
-func Unseen(ctx context.Context, conn *pgx.Conn, m *rules.Migration) ([]string, error) {
-	table := catalog.Name{Schema: m.Old.Table.Schema, Name: m.Old.Table.Name}
-	columns := append(append([]string(nil), m.Old.Key...), m.Old.Columns...)
-	writers, err := catalog.Writers(ctx, conn, table, columns)
-	if err != nil {
-		return nil, fmt.Errorf("migration %s: %w", m.Name, err)
+// Unseen lists, one sentence each, what may write the old table of a migration, or
+// the new one of kind rows, where no statement of a client shows it, and what can be
+// done.
+func Unseen(ctx context.Context, conn *pgx.Conn, m *rewrite.Migration) ([]string, error) {
+	rule := m.Rule
+	old := catalog.Name{Schema: rule.Old.Table.Schema, Name: rule.Old.Table.Name}
+	written := []catalog.Written{{Table: old, Columns: append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...)}}
+	if rule.Kind == rules.Rows {
+		written = append(written, catalog.Written{
+			Table: catalog.Name{Schema: rule.New.Table.Schema, Name: rule.New.Table.Name}, Columns: m.RowColumns(), With: old,
+		})
 	}
 	var all []string
-	for _, w := range writers {
-		hint := "set guard: sync"
-		switch {
-		case w.Replicated:
-			hint = "its rows fire no triggers: disable it until the migration is over, or run verify and backfill behind it"
-		case m.Guard == rules.SyncGuard:
-			continue
-		case m.Guard == rules.RejectGuard:
-			hint = "guard: reject makes it fail where it leaves drift; guard: sync lets it work"
-		case m.Guard == rules.LogGuard:
-			hint = "guard: log tells of it in Postgres's log where it leaves drift; set guard: sync"
+	for i, table := range written {
+		writers, err := catalog.Writers(ctx, conn, table)
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", rule.Name, err)
 		}
-		all = append(all, fmt.Sprintf("%s: %s may write %s, and no statement shows that (%s)", m.Name, w.Object, table, hint))
+		for _, w := range writers {
+			if hint := unseenHint(w, rule.Guard, i == 0); hint != "" {
+				all = append(all, fmt.Sprintf("%s: %s may write %s, and no statement shows that (%s)", rule.Name, w.Object, table.Table, hint))
+			}
+		}
 	}
 	return all, nil
+}
+
+// unseenHint is what can be done about a writer, or "" where a guard does it.
+func unseenHint(w catalog.Writer, guard rules.Guard, old bool) string {
+	switch {
+	case w.Replicated:
+		return "its rows fire no triggers: disable it until the migration is over, or run verify and backfill behind it"
+	case old && guard == rules.SyncGuard:
+		return ""
+	case old && guard == rules.RejectGuard:
+		return "guard: reject makes it fail where it leaves drift; guard: sync lets it work"
+	case old && guard == rules.LogGuard:
+		return "guard: log tells of it in Postgres's log where it leaves drift; set guard: sync"
+	case old:
+		return "set guard: sync"
+	case guard == rules.RejectGuard:
+		return "guard: reject makes it fail"
+	case guard == rules.LogGuard:
+		return "guard: log tells of it in Postgres's log"
+	}
+	return "set guard: reject or guard: log, which notice it; verify finds what it leaves"
 }

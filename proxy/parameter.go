@@ -39,7 +39,7 @@ func (c *core) unsettled() bool { return c.readAt > c.queue.told }
 // readsLater reports whether the client side has to wait until it is known how
 // the server will read a text, of which mention is known.
 func (c *core) readsLater(text []byte, mention rewrite.Mention) bool {
-	const concerns = rewrite.MentionsRelation | rewrite.MentionsNames
+	const concerns = rewrite.MentionsRelation | rewrite.MentionsNames | rewrite.MentionsAside
 	return c.unsettled() && c.readAt <= c.queue.asked && !c.copying &&
 		(mention&concerns != 0 || c.planner.Foreign()) && !rewrite.Plain(text)
 }

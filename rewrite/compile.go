@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -93,7 +94,8 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 		names = append(names, name)
 	}
 	sort.Strings(names)
-	p.foreign = !ascii([]byte(strings.Join(append(names, p.columnNames()...), "")))
+	p.aside = p.lookAside()
+	p.foreign = !ascii([]byte(strings.Join(slices.Concat(names, p.columnNames(), p.aside.names()), "")))
 	if p.lastval = p.keepsLastval(); p.lastval {
 		names = append(names, "lastval")
 	}
@@ -103,10 +105,7 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 			break
 		}
 	}
-	if p.relyingOnTriggers() != "" {
-		names = append(names, replicationRole)
-	}
-	p.mentions = newMentions(names)
+	p.mentions = newMentions(names, p.aside.words...)
 	return p, nil
 }
 
@@ -118,8 +117,8 @@ func (p *Planner) columnNames() []string {
 		for _, parent := range m.Rule.New.Parents {
 			names = append(names, parent.New)
 		}
-		if m.Rule.Kind == rules.Rows && len(m.up) > 0 {
-			names = append(append(names, m.UpColumns()...), m.downColumns...)
+		if m.Rule.Kind == rules.Rows {
+			names = append(names, m.RowColumns()...)
 		}
 	}
 	return names

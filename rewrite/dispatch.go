@@ -84,7 +84,7 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 // Else it is never sent on, since Postgres might understand it; the error is
 // the one that Postgres gives, as the parser is Postgres's own.
 func (p *Planner) unparsed(text string, mention Mention, err error) *Plan {
-	if !p.active || mention&MentionsRelation == 0 {
+	if !p.active || !p.mayConcern([]byte(text), mention) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0, Shadows: mentionsTemporary([]byte(text))}
 	}
 	plan := p.refuse(text, &Refusal{
@@ -122,7 +122,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		w.both = w.bothShapes(raw.Stmt)
 	}
 
-	if err := w.setsReplicationRole(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {
+	if err := w.aside(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {
 		return err
 	}
 	w.created = w.creations(raw.Stmt)

@@ -55,11 +55,11 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	if (env.Recoded || env.Unsettled) && p.foreign && !ascii(text) {
 		mention |= MentionsRelation // for all that can be told
 	}
-	if mention&MentionsRelation == 0 && !(env.Prepared && mention&MentionsNames != 0) {
+	if mention&(MentionsRelation|MentionsAside) == 0 && !(env.Prepared && mention&MentionsNames != 0) {
 		return passPlan, Unmentioned
 	}
 	unread := p.unreadable(text, env)
-	if unread != nil && p.active && mention&MentionsRelation != 0 {
+	if unread != nil && p.active && p.mayConcern(text, mention) {
 		plan := p.refuse(string(text), unread)
 		plan.unread = unread
 		return plan, Unmentioned
@@ -74,7 +74,7 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 		return plan, FromCache
 	}
 	plan, source, kept := shapes.plan(text, func() *Plan { return p.plan(string(text), mention, env) })
-	if !kept && mention&MentionsRelation != 0 {
+	if !kept && mention&(MentionsRelation|MentionsAside) != 0 {
 		cache.put(plan)
 	}
 	return plan, source

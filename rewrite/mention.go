@@ -25,6 +25,9 @@ const (
 	// MentionsReading means: what may change a setting on which the meaning of texts
 	// hangs may occur.
 	MentionsReading
+	// MentionsAside means: a statement may occur that names no relation of a
+	// migration, and concerns one all the same. What cannot be parsed is let through.
+	MentionsAside
 
 	// MentionsNames has what a text mentions that may have to do with the names of
 	// prepared statements.
@@ -41,7 +44,8 @@ type word struct {
 	is   Mention
 }
 
-func newMentions(names []string) mentions {
+// newMentions finds names of relations, and the words aside.
+func newMentions(names []string, aside ...string) mentions {
 	words := []word{
 		{`u&"`, MentionsRelation | MentionsReading}, // may spell any name
 		{"deallocate", MentionsDeallocate},
@@ -53,6 +57,9 @@ func newMentions(names []string) mentions {
 		{"names", MentionsReading}, // SET NAMES
 		{"set_config", MentionsReading},
 		{"pg_settings", MentionsReading},
+	}
+	for _, text := range aside {
+		words = append(words, word{text, MentionsAside})
 	}
 	all := make([]string, len(names))
 	for i, n := range names {
@@ -85,7 +92,7 @@ func (m *mentions) in(text []byte) Mention {
 				continue
 			}
 			switch rest := text[i+len(w.text):]; w.is {
-			case MentionsExecute, MentionsPrepare:
+			case MentionsExecute, MentionsPrepare, MentionsAside:
 				if continues(rest) {
 					continue
 				}

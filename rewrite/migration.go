@@ -61,6 +61,15 @@ func (m *Migration) UpColumns() []string {
 	return m.up[0].columns
 }
 
+// RowColumns lists the columns of the new table, of kind rows, that up yields or
+// down reads: none where the table does not exist yet.
+func (m *Migration) RowColumns() []string {
+	if len(m.up) == 0 {
+		return nil
+	}
+	return append(append([]string(nil), m.UpColumns()...), m.downColumns...)
+}
+
 // CastType is the type that an up value for column c is cast to: the column's
 // own, but without the length limit of character varying, so that a value that
 // does not fit is an error as it is in an assignment, not cut short.

@@ -20,6 +20,7 @@ type Planner struct {
 	relations  map[catalog.Name]*relation
 	byName     map[string][]*relation // unqualified name -> the relations of that name
 	mentions   mentions
+	aside      aside
 	warnings   []string
 	active     bool
 	lastval    bool // sessions may have marks: lastval() is pgjanus.lastval()

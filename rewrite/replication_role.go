@@ -28,9 +28,10 @@ func (p *Planner) relyingOnTriggers() string {
 // update of pg_settings, and a DO block that speaks of it.
 func (w *planning) setsReplicationRole(stmt *pg_query.Node, text string) error {
 	migration := w.relyingOnTriggers()
-	if migration == "" || !strings.Contains(lowerASCII(text), replicationRole) {
+	if migration == "" {
 		return nil
 	}
+	spoken := strings.Contains(lowerASCII(text), replicationRole)
 	var err error
 	walk(stmt, func(n node) {
 		offset, sets := -1, false
@@ -38,11 +39,14 @@ func (w *planning) setsReplicationRole(stmt *pg_query.Node, text string) error {
 		case *pg_query.VariableSetStmt:
 			sets = strings.EqualFold(n.Name, replicationRole) && n.Kind == pg_query.VariableSetKind_VAR_SET_VALUE && !(len(n.Args) == 1 && firesTriggers(n.Args[0]))
 		case *pg_query.FuncCall:
-			sets, offset = setsConfig(n), int(n.Location)
+			sets, offset = w.setsConfig(n, spoken), int(n.Location)
 		case *pg_query.UpdateStmt:
-			sets, offset = n.GetRelation().GetRelname() == "pg_settings", int(n.GetRelation().GetLocation())
+			if n.GetRelation().GetRelname() == "pg_settings" {
+				sets, offset = spoken || firesNone(n), int(n.GetRelation().GetLocation())
+				w.byLiteral()
+			}
 		case *pg_query.DoStmt:
-			sets = true
+			sets = strings.Contains(lowerASCII(text), "replica")
 		}
 		if sets && err == nil {
 			err = &Refusal{
@@ -55,14 +59,17 @@ func (w *planning) setsReplicationRole(stmt *pg_query.Node, text string) error {
 	return err
 }
 
-// setsConfig reports whether f is set_config of the setting, or of one that the
-// text does not tell, to what it must not be.
-func setsConfig(f *pg_query.FuncCall) bool {
+// setsConfig reports whether f is set_config of the setting to what it must not
+// be. Where the name is no constant, the text speaks of the setting, or of the value.
+func (w *planning) setsConfig(f *pg_query.FuncCall, spoken bool) bool {
 	if f.Funcname[len(f.Funcname)-1].GetString_().GetSval() != "set_config" || len(f.Args) < 2 {
 		return false
 	}
-	name := f.Args[0].GetAConst().GetSval()
-	return (name == nil || strings.EqualFold(name.Sval, replicationRole)) && !firesTriggers(f.Args[1])
+	if name := f.Args[0].GetAConst().GetSval(); name != nil {
+		return strings.EqualFold(name.Sval, replicationRole) && !firesTriggers(f.Args[1])
+	}
+	w.byLiteral()
+	return (spoken || firesNone(f.Args[1])) && !firesTriggers(f.Args[1])
 }
 
 // firesTriggers reports whether a value of the setting is one of those under
@@ -70,4 +77,15 @@ func setsConfig(f *pg_query.FuncCall) bool {
 func firesTriggers(value *pg_query.Node) bool {
 	v := value.GetAConst().GetSval().GetSval()
 	return strings.EqualFold(v, "origin") || strings.EqualFold(v, "local")
+}
+
+// firesNone reports whether the other value occurs in a tree.
+func firesNone(tree node) bool {
+	found := false
+	walk(tree, func(n node) {
+		if c, ok := n.(*pg_query.A_Const); ok && strings.EqualFold(c.GetSval().GetSval(), "replica") {
+			found = true
+		}
+	})
+	return found
 }

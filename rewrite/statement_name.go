@@ -10,7 +10,7 @@ import (
 var spelled = map[string]string{
 	"Create": "CREATE TABLE", "CompositeType": "CREATE TYPE", "CreateTableAs": "CREATE TABLE AS", "View": "CREATE VIEW", "Rule": "CREATE RULE", "CreateTrig": "CREATE TRIGGER",
 	"CreateSeq": "CREATE SEQUENCE", "RefreshMatView": "REFRESH MATERIALIZED VIEW", "AlterObjectSchema": "ALTER .. SET SCHEMA",
-	"AlterOwner": "ALTER .. OWNER", "Rename": "ALTER .. RENAME", "CreatePolicy": "CREATE POLICY", "VariableSet": "SET", "Transaction": "the end of a transaction", "AlterPolicy": "ALTER POLICY",
+	"AlterOwner": "ALTER .. OWNER", "Rename": "ALTER .. RENAME", "AlterEnum": "ALTER TYPE", "CreatePolicy": "CREATE POLICY", "VariableSet": "SET", "Transaction": "the end of a transaction", "AlterPolicy": "ALTER POLICY",
 }
 
 // statementName is the command of a statement, for messages: what the parser

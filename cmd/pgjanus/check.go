@@ -100,8 +100,8 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 		return append(steps, problems...).Err()
 	}
 	r.Warnings = append(r.Warnings, planner.Warnings()...)
-	for i := range set.Migrations {
-		unseen, err := migrate.Unseen(ctx, conn, &set.Migrations[i])
+	for _, m := range planner.Migrations() {
+		unseen, err := migrate.Unseen(ctx, conn, m)
 		if err != nil {
 			return err
 		}

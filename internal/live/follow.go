@@ -79,12 +79,20 @@ func (l *Live) followCatalog(ctx context.Context) {
 		l.stale = staleLines(err)
 		l.reject(sourceRetry, catalogRejected, l.stale)
 	case changed:
-		l.accept("catalog", &Report{Epoch: l.running.epoch, Changes: []string{"catalog changed"}})
+		l.accept("catalog", &Report{Epoch: l.running.epoch, Changes: []string{l.catalogChange()}})
 	default:
 		l.stale = nil
 		delete(l.told, catalogRejected)
 	}
 	l.publish()
+}
+
+// catalogChange says what a changed catalog is to what was written before it was noticed.
+func (l *Live) catalogChange() string {
+	if !anyActive(l.running.set) {
+		return "catalog changed"
+	}
+	return fmt.Sprintf("catalog changed: statements of the last %s may have gone by the former definition, and pgjanus verify tells whether they left drift", l.opt.CatalogPoll)
 }
 
 // recompile puts the same rules in force against the catalog of now.

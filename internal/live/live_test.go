@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
 
 	"github.com/pgjanus/pgjanus/rules"
 )
@@ -166,6 +168,12 @@ func TestAChangedCatalogIsANewEpochOfTheSamePhase(t *testing.T) {
 	if s.Since["user-status"] != 1 {
 		t.Errorf("the phase is said to be there since epoch %d, want 1", s.Since["user-status"])
 	}
+	b.until("told", func(State) bool {
+		for _, entry := range b.logs.FilterMessage("rules loaded").FilterField(zap.String("source", "catalog")).All() {
+			return strings.Contains(fmt.Sprint(entry.ContextMap()["changes"]), "of the last 10ms may have gone by the former definition, and pgjanus verify tells")
+		}
+		return false
+	})
 }
 
 func TestRulesThatNoLongerFitTheCatalogStayAndAreReported(t *testing.T) {

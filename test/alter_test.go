@@ -1,0 +1,77 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+)
+
+// What is stored may change its text, and a default its value, by a statement that
+// names no table.
+func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `
+		CREATE TYPE mood AS ENUM ('sad', 'ok');
+		CREATE TYPE weather AS ENUM ('rain', 'sun');
+		CREATE TYPE day AS (at date, "Weather" weather);
+		CREATE TYPE apart AS ENUM ('a', 'b');
+		CREATE DOMAIN amount AS int DEFAULT 1;
+		CREATE DOMAIN amounts AS amount[];
+		CREATE TABLE places (street text);
+		CREATE TABLE moods (id int PRIMARY KEY, mood mood, days day[], n amounts, one amount, place places, other apart,
+			mood_text text, days_text text, n_text text, one_text text, place_text jsonb);
+		INSERT INTO moods VALUES (1, 'sad', ARRAY[('2020-01-01', 'rain')::day], '{3}', 1, ROW('x'), 'a')`)
+	g.serve()
+	g.use(`migrations:
+  - name: moods
+    phase: dualwrite
+    kind: columns
+    old: {table: public.moods, key: [id], columns: [mood, days, n, one, place]}
+    new: {table: public.moods, columns: [mood_text, days_text, n_text, one_text, place_text]}
+    up: {mood_text: "old.mood::text", days_text: "old.days::text", n_text: "old.n::text", one_text: "old.one::text", place_text: "to_jsonb(old.place)"}
+`)
+	conn := pgtest.Connect(t, g.dsn)
+	do(t, conn, "UPDATE moods SET mood = mood, one = one + 1")
+	g.noDrift(t, "the first statement")
+	for _, text := range []string{
+		"ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+		"alter/**/type public.mood rename value E'\\x73ad' to 'blue'",
+		`ALTER TYPE U&"mo\006fd" RENAME VALUE 'sad' TO 'blue'`,
+		"ALTER TYPE weather RENAME VALUE 'rain' TO 'wet'",
+		`ALTER TYPE day RENAME ATTRIBUTE "Weather" TO weather`,
+		"ALTER TYPE day ADD ATTRIBUTE more int",
+		"ALTER TYPE day DROP ATTRIBUTE at",
+		"ALTER DOMAIN amount SET DEFAULT 7",
+		"ALTER DOMAIN amount DROP DEFAULT",
+		"ALTER DOMAIN amounts SET DEFAULT '{1}'",
+		"ALTER TABLE places RENAME street TO road",
+		"ALTER TABLE places ADD town text",
+		"BEGIN; ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; COMMIT",
+		"DO $$ BEGIN ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; END $$",
+		"MERGE INTO nothing USING nothing ON true WHEN MATCHED THEN DELETE RETURNING 1; ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'",
+		"ALTER SCHEMA public RENAME TO app",
+		`alter schema "public" rename to app`,
+	} {
+		var refused *pgconn.PgError
+		if _, err := conn.PgConn().Exec(context.Background(), text).ReadAll(); !errors.As(err, &refused) || refused.Code != "0A000" && refused.Code != "42601" {
+			t.Errorf("%s: %v, want a refusal", text, err)
+		}
+		g.noDrift(t, text)
+	}
+	for _, text := range []string{
+		"ALTER TYPE mood ADD VALUE 'glad' BEFORE 'ok'",
+		"ALTER TYPE apart RENAME VALUE 'a' TO 'c'",
+		"ALTER DOMAIN amount ADD CONSTRAINT positive CHECK (VALUE > 0) NOT VALID",
+		"CREATE SCHEMA elsewhere",
+		"ALTER SCHEMA elsewhere RENAME TO somewhere",
+		"ALTER TYPE mood OWNER TO CURRENT_USER",
+		"SELECT 'alter type mood'",
+	} {
+		do(t, conn, text)
+		g.noDrift(t, text)
+	}
+}
