@@ -89,11 +89,11 @@ const DefaultCollation = 100
 type Sameness string
 
 const (
-	// ByValue: values that are equal are the same.
+	// ByValue means: values that are equal are the same.
 	ByValue Sameness = "value"
-	// ByImage: equal is not enough, 1.0 is not 1.00. Their bytes must be alike.
+	// ByImage means: equal is not enough, 1.0 is not 1.00. Their bytes must be alike.
 	ByImage Sameness = "image"
-	// ByParts: the bytes of the same value may differ, because of how it came
+	// ByParts means: the bytes of the same value may differ, because of how it came
 	// about: a part of a composite value may be compressed in one of two, an
 	// array may have room for nulls that it does not have.
 	ByParts Sameness = "parts"

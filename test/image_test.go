@@ -180,7 +180,7 @@ func (g *gate) drift(t *testing.T, name string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int64(result.Drift)
+	return result.Drift
 }
 
 // Who writes both shapes must write what looks alike.
