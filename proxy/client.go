@@ -126,7 +126,7 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		}
 	case 'F':
 		c.rereads = true // it may be any function
-		c.resets()
+		c.mayReset(nil)
 		c.queue.push(expectation{answer: answerQuery})
 	case 'c', 'f':
 		if !complete {

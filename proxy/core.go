@@ -68,9 +68,9 @@ type core struct {
 	failure       string     // what the server's last error said
 	encoding      string     // client_encoding, as the server says
 	rereads       bool       // a text of the session has spoken of how texts are read
-	readAt        uint64     // when so many ReadyForQuery are in, that is known
-	waits         bool       // the client side waits for an answer; see errWait
-	ddl           bool       // DDL was executed in the transaction
+	resets        []resetting
+	waits         bool // the client side waits for an answer; see errWait
+	ddl           bool // DDL was executed in the transaction
 
 	statements statements // named ones of the client
 	unnamed    statement  // its plan is nil when there is none
@@ -125,7 +125,7 @@ func newCore(current func() *rewrite.Planner, limits coreLimits, metrics *Metric
 		statements: statements{last: map[string]*statement{}}, prepared: map[string]preparation{}, batch: 1,
 	}
 	c.env.MaxBytes = limits.statement
-	c.readAt = 1                                   // the settings come with login
+	c.resets = []resetting{{at: 1}}                // the settings come with login
 	c.queue.push(expectation{answer: answerReady}) // the end of login
 	return c
 }

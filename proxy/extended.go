@@ -18,14 +18,14 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 		return errWait
 	}
 	c.batched = true
-	c.spoken(mention)
+	speaks := c.speaks(text, mention)
 	plan := c.planPrepared(text, mention, out)
 	if plan == nil {
 		return nil
 	}
 	e := expectation{answer: answerParse}
 	s := c.define(name, text, types, plan, &e)
-	s.drops = droppingOf(text, mention)
+	s.drops, s.speaks = droppingOf(text, mention), speaks
 	s.target = c.targetOf(plan)
 	c.obscure(plan, mention)
 	c.sawPrepared(plan)
@@ -116,6 +116,12 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		return false, nil
 	}
 	c.batched = true
+	switch {
+	case s == nil || s.bySQL:
+		c.mayReset(nil)
+	case s.speaks:
+		c.mayReset(s.text)
+	}
 	if misled := s != nil && (s.target.misleads(p.target) || c.spent(st)); misled || stale && !s.bySQL {
 		s.unsure = s.unsure || misled
 		c.prepareAnew(string(statementName), s, own, out)
@@ -172,7 +178,9 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		return nil
 	}
 	c.sawExecuted(p.plan)
-	c.resets()
+	if len(name) > 0 { // of the unnamed portal, its Bind tells
+		c.mayReset(nil)
+	}
 	var d *detail
 	if p.drops.some {
 		c.forgetPrepared()

@@ -1,6 +1,13 @@
 package proxy
 
-import "github.com/pgjanus/pgjanus/rewrite"
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/pgjanus/pgjanus/rewrite"
+)
 
 // How the server reads a text hangs on standard_conforming_strings and
 // client_encoding. It says what they are when it is ready for a query
@@ -10,8 +17,14 @@ import "github.com/pgjanus/pgjanus/rewrite"
 // that (rewrite.Plain). Any other, if it may concern a migration, waits for the
 // answers, as for those to errWait, or is refused where no Sync has asked for them.
 //
-// A session no text of which has ever spoken of these settings is taken to leave
-// them alone: that a function of the user sets them is not seen.
+// What may have changed them speaks of them, or undoes what did. That a function of
+// the user sets them is not seen.
+
+// resetting is something that may change the settings.
+type resetting struct {
+	text string // whether it does, the text tells; "" where it does for all that is known
+	at   uint64 // when so many ReadyForQuery are in, what they are is known
+}
 
 // reading is what a session's settings change about the meaning of a text.
 type reading struct {
@@ -21,27 +34,64 @@ type reading struct {
 
 func (c *core) reading() reading { return reading{c.env.BackslashEscapes, c.encoding} }
 
-// spoken notes that a text, of which mention is known, may speak of the settings.
-func (c *core) spoken(mention rewrite.Mention) {
+// speaks reports whether a text, of which mention is known, may change the
+// settings, and notes that the session has come to speak of them.
+func (c *core) speaks(text []byte, mention rewrite.Mention) bool {
 	c.rereads = c.rereads || mention&rewrite.MentionsReading != 0
+	return mention&(rewrite.MentionsReading|rewrite.MentionsExecute) != 0 || undoes(text)
 }
 
-// resets notes that what is sent next may change them.
-func (c *core) resets() {
-	if c.rereads {
-		c.readAt = c.queue.asked + 1
+// undoes reports whether a text is a statement that may undo what others have set,
+// or run others.
+func undoes(text []byte) bool {
+	text = bytes.TrimLeft(text, " \t\r\n\f\v;")
+	n := 0
+	for n < len(text) && unicode.IsLetter(rune(text[n])) {
+		n++
 	}
+	for _, word := range [...]string{"commit", "end", "rollback", "abort", "reset", "discard", "prepare", "do", "call"} {
+		if n == len(word) && strings.EqualFold(string(text[:n]), word) {
+			return true
+		}
+	}
+	return n == 0 // a comment, say
 }
 
-// unsettled reports whether it is not known how the server will read a text.
-func (c *core) unsettled() bool { return c.readAt > c.queue.told }
+// mayReset notes that a text that is sent next may change the settings; nil where
+// the text is not known.
+func (c *core) mayReset(text []byte) {
+	const most = 64
+	if !c.rereads {
+		return
+	}
+	if len(c.resets) == most {
+		c.readAt()
+	}
+	c.resets = append(c.resets, resetting{string(text), c.queue.asked + 1})
+}
+
+// readAt returns how many ReadyForQuery have to be in before it is known how the
+// server will read a text, or 0 where it is.
+func (c *core) readAt() (at uint64) {
+	c.resets = slices.DeleteFunc(c.resets, func(r resetting) bool {
+		return r.at <= c.queue.told || r.text != "" && !rewrite.ChangesReading(r.text)
+	})
+	for i := range c.resets {
+		c.resets[i].text = "" // has been read
+		at = max(at, c.resets[i].at)
+	}
+	return at
+}
 
 // readsLater reports whether the client side has to wait until it is known how
 // the server will read a text, of which mention is known.
 func (c *core) readsLater(text []byte, mention rewrite.Mention) bool {
 	const concerns = rewrite.MentionsRelation | rewrite.MentionsNames | rewrite.MentionsAside
-	return c.unsettled() && c.readAt <= c.queue.asked && !c.copying &&
-		(mention&concerns != 0 || c.planner.Foreign()) && !rewrite.Plain(text)
+	if len(c.resets) == 0 || c.copying || mention&concerns == 0 && !c.planner.Foreign() || rewrite.Plain(text) {
+		return false
+	}
+	at := c.readAt()
+	return at > 0 && at <= c.queue.asked
 }
 
 // onParameter follows the settings that change what a text means.

@@ -20,7 +20,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.statements.anyOpen) || c.readsLater(text, mention) {
 		return errWait
 	}
-	c.spoken(mention)
+	c.speaks(text, mention)
 	env := c.env
 	env.Prepared = c.namesMatter(mention)
 	planned, source := c.planFrom(text, mention, env, asQuery, out)
@@ -30,7 +30,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 	if r := c.reaches(text); r != nil && planned.Outcome != rewrite.Refuse {
 		planned = c.refusesReach(string(text), r)
 	}
-	c.resets()
+	c.mayReset(text)
 	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names()}
 	c.unnamed.plan = nil
 	if drops := droppingOf(text, mention); drops.some {
@@ -99,7 +99,7 @@ func (c *core) planPrepared(text []byte, mention rewrite.Mention, out *batch) *r
 // where the server was asked something first. Behind extended messages a Query
 // cannot ask.
 func (c *core) planFrom(text []byte, mention rewrite.Mention, env rewrite.Env, how way, out *batch) (*rewrite.Plan, rewrite.Source) {
-	env.Unsettled = c.unsettled()
+	env.Unsettled = len(c.resets) > 0 && !rewrite.Plain(text) && c.readAt() > 0
 	plan, source := c.planner.PlanFrom(text, mention, env)
 	if plan.Ask != nil && !c.copying && !(how == asQuery && c.batched) {
 		names, known := c.asking.answerTo(plan.Ask)

@@ -11,6 +11,7 @@ type statement struct {
 	planner *rewrite.Planner
 	plan    *rewrite.Plan
 	drops   dropping
+	speaks  bool // it may change how texts are read; see parameter.go
 	// unsure: whether the server has plan's text is not known, since a message
 	// that was to prepare it anew has failed or was skipped. planner is nil then.
 	unsure bool
