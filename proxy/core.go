@@ -31,9 +31,9 @@ import (
 // the last ReadyForQuery said idle. A client that pipelines without end never
 // gets there by itself, so while a new epoch waits, the client side pauses
 // behind a Sync until the answers are in. It does so too where what a prepared
-// statement's name stands for, or how a text is read, hangs on an answer (errWait), where the server is
-// asked what names of relations stand for (asking), and at the end of a COPY
-// (copyIn). Only there does one direction wait for the other, and it cannot
+// statement's name stands for, or how a text is read, hangs on an answer
+// (errWait), where the server is asked what names of relations stand for
+// (asking), and at the end of a COPY (copyIn). Only there does one direction wait for the other, and it cannot
 // deadlock: the server has everything it needs to answer, and Postgres does not
 // read the next message before it has answered the last either.
 type core struct {
