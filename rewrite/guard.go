@@ -94,15 +94,29 @@ func (r *relation) guarded() bool {
 	if !r.guardable() {
 		return false
 	}
-	for r.base != nil {
-		r = r.base
-	}
-	for _, m := range r.old {
+	for _, m := range r.root().old {
 		if m.Rule.Guard != rules.SyncGuard {
 			return false
 		}
 	}
 	return true
+}
+
+// root is the table itself.
+func (r *relation) root() *relation {
+	for r.base != nil {
+		r = r.base
+	}
+	return r
+}
+
+// routes reports whether what is written to the relation goes to partitions.
+func (r *relation) routes() bool {
+	t := r.root().table()
+	if r.via == viaPartition {
+		t = r.table()
+	}
+	return t != nil && t.Kind == 'p'
 }
 
 // guardable reports whether it would be so with guard: sync.
@@ -113,10 +127,12 @@ func (r *relation) guardable() bool {
 	return len(r.old) > 0 && len(r.new) == 0
 }
 
+var mentionsMerge = newMentions([]string{"merge"})
+
 // guarded reports whether that is so for every relation that a text may mention.
 func (p *Planner) guarded(text []byte) bool {
 	for _, rel := range p.relations {
-		if rel.active() && !rel.guarded() {
+		if rel.active() && (!rel.guarded() || rel.routes() && mentionsMerge.in(text)&MentionsRelation != 0) {
 			if m := newMentions([]string{rel.name.Name}); m.in(text)&MentionsRelation != 0 {
 				return false
 			}
@@ -125,9 +141,19 @@ func (p *Planner) guarded(text []byte) bool {
 	return true
 }
 
-// guardedWrite refuses a write to a guarded relation that the guard would undo:
-// one of the new shape.
+// guardedWrite refuses a write to a guarded relation that the guard would undo,
+// one of the new shape, and one that it does not see: of a MERGE into a partitioned
+// table that inserts and updates, Postgres shows triggers an inserted row in the
+// place of the updated ones (tcs_original_insert_tuple, which is set for the insert
+// and stays, in executor/nodeModifyTable.c).
 func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
+	if merge, ok := n.(*pg_query.MergeStmt); ok && rel.routes() && insertsAndUpdates(merge) {
+		return &Refusal{
+			Migration: rel.migration(), Offset: int(merge.Relation.GetLocation()),
+			Reason: fmt.Sprintf("MERGE that inserts into and updates %s, which is partitioned, is not synced: Postgres shows the guard other rows than it has updated", rel.name),
+			Hint:   "write it as INSERT .. ON CONFLICT, or as UPDATE and INSERT",
+		}
+	}
 	var columns []string
 	walk(n, func(n node) {
 		if target, ok := n.(*pg_query.ResTarget); ok {
@@ -143,6 +169,19 @@ func (w *planning) guardedWrite(rel *relation, n node) *Refusal {
 		}
 	}
 	return nil
+}
+
+func insertsAndUpdates(n *pg_query.MergeStmt) bool {
+	inserts, updates := false, false
+	for _, c := range n.MergeWhenClauses {
+		switch c.GetMergeWhenClause().GetCommandType() {
+		case pg_query.CmdType_CMD_INSERT:
+			inserts = true
+		case pg_query.CmdType_CMD_UPDATE:
+			updates = true
+		}
+	}
+	return inserts && updates
 }
 
 // dropGuard refuses to drop a trigger of a guard, on which statements rely that pass.
