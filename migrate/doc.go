@@ -11,7 +11,8 @@
 // one, never takes a lock on a table that writers wait for (but to make or
 // remove the triggers of a guard), never changes an old shape, and never decides
 // a phase.
-// [Verify] writes nothing at all and shares no SQL with what it checks.
+// [Verify] writes nothing at all and shares no SQL with what it checks,
+// but for how two values are compared (rewrite/sameness.go).
 //
 // Start reading at backfill.go, then batch.go for the order of steps that its
 // safety rests on. The other half of that argument is the guard in

@@ -33,9 +33,10 @@ import (
 // behind a Sync until the answers are in. It does so too where what a prepared
 // statement's name stands for, or how a text is read, hangs on an answer
 // (errWait), where the server is asked what names of relations stand for
-// (asking), and at the end of a COPY (copyIn). Only there does one direction wait for the other, and it cannot
-// deadlock: the server has everything it needs to answer, and Postgres does not
-// read the next message before it has answered the last either.
+// (asking), and at the end of a COPY (copyIn). Only there does one direction
+// wait for the other, and it cannot deadlock: the server has everything it needs
+// to answer, and Postgres does not read the next message before it has answered
+// the last either.
 type core struct {
 	current func() *rewrite.Planner // the rules that are in force now
 	changed func()                  // DDL has taken effect; may be nil
@@ -62,15 +63,15 @@ type core struct {
 	sender *usage.Client // immutable
 	// preparesBySQL: the session has sent PREPARE.
 	preparesBySQL bool
-	obscured      []obscured // texts that may have, and could not be read
-	obscures      uint64     // how many there ever were
-	shadows       uint64     // how many texts may have set env.Shadowed
-	failure       string     // what the server's last error said
-	encoding      string     // client_encoding, as the server says
-	rereads       bool       // a text of the session has spoken of how texts are read
-	resets        []resetting
-	waits         bool // the client side waits for an answer; see errWait
-	ddl           bool // DDL was executed in the transaction
+	obscured      []obscured  // texts that may have, and could not be read
+	obscures      uint64      // how many there ever were
+	shadows       uint64      // how many texts may have set env.Shadowed
+	failure       string      // what the server's last error said
+	encoding      string      // client_encoding, as the server says
+	rereads       bool        // a text of the session has spoken of how texts are read
+	resets        []resetting // what was sent that may have changed it
+	waits         bool        // the client side waits for an answer; see errWait
+	ddl           bool        // DDL was executed in the transaction
 
 	statements statements // named ones of the client
 	unnamed    statement  // its plan is nil when there is none

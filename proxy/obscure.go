@@ -47,7 +47,7 @@ func (c *core) hidesName(name string) bool {
 		if o.text == "" {
 			return true
 		}
-		if c.planner.Mentions([]byte(o.text))&(rewrite.MentionsRelation|rewrite.MentionsAside) == 0 {
+		if c.planner.Mentions([]byte(o.text))&rewrite.MentionsMigration == 0 {
 			continue
 		}
 		for _, prepared := range namesBehind("prepare", []byte(o.text)) {

@@ -86,7 +86,7 @@ func (c *core) readAt() (at uint64) {
 // readsLater reports whether the client side has to wait until it is known how
 // the server will read a text, of which mention is known.
 func (c *core) readsLater(text []byte, mention rewrite.Mention) bool {
-	const concerns = rewrite.MentionsRelation | rewrite.MentionsNames | rewrite.MentionsAside
+	const concerns = rewrite.MentionsMigration | rewrite.MentionsNames
 	if len(c.resets) == 0 || c.copying || mention&concerns == 0 && !c.planner.Foreign() || rewrite.Plain(text) {
 		return false
 	}

@@ -90,7 +90,7 @@ const anewStatement = "pgjanus_prepare"
 // migration is concerned, now and before.
 func (c *core) unclear(s *statement) *rewrite.Refusal {
 	untouched := s.plan.Outcome == rewrite.Pass && s.has == string(s.text)
-	if untouched && !(c.planner.Active() && c.planner.Mentions(s.text)&(rewrite.MentionsRelation|rewrite.MentionsAside) != 0) {
+	if untouched && !(c.planner.Active() && c.planner.Mentions(s.text)&rewrite.MentionsMigration != 0) {
 		return nil
 	}
 	return &rewrite.Refusal{

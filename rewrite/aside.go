@@ -101,8 +101,7 @@ func (w *planning) aside(stmt *pg_query.Node, text string) error {
 			err = w.renamesSchema(n.RenameStmt.Subname)
 		}
 	case *pg_query.Node_DoStmt:
-		const both = MentionsAside | MentionsRelation
-		if m := newMentions(w.Planner.aside.names(), "alter"); m.in([]byte(text))&both == both {
+		if m := newMentions(w.Planner.aside.names(), "alter"); m.in([]byte(text))&MentionsMigration == MentionsMigration {
 			err = &Refusal{
 				Reason: "a DO block that may alter the type of a migrating column is not handled, because what it executes cannot be seen",
 				Hint:   "send its statements one by one", Offset: w.stmt.at,

@@ -55,7 +55,7 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 	if (env.Recoded || env.Unsettled) && p.foreign && !ascii(text) {
 		mention |= MentionsRelation // for all that can be told
 	}
-	if mention&(MentionsRelation|MentionsAside) == 0 && !(env.Prepared && mention&MentionsNames != 0) {
+	if mention&MentionsMigration == 0 && !(env.Prepared && mention&MentionsNames != 0) {
 		return passPlan, Unmentioned
 	}
 	unread := p.unreadable(text, env)
@@ -74,7 +74,7 @@ func (p *Planner) PlanFrom(text []byte, mention Mention, env Env) (*Plan, Source
 		return plan, FromCache
 	}
 	plan, source, kept := shapes.plan(text, func() *Plan { return p.plan(string(text), mention, env) })
-	if !kept && mention&(MentionsRelation|MentionsAside) != 0 {
+	if !kept && mention&MentionsMigration != 0 {
 		cache.put(plan)
 	}
 	return plan, source

@@ -29,6 +29,9 @@ const (
 	// migration, and concerns one all the same. What cannot be parsed is let through.
 	MentionsAside
 
+	// MentionsMigration has what a text mentions that may concern a migration.
+	MentionsMigration = MentionsRelation | MentionsAside
+
 	// MentionsNames has what a text mentions that may have to do with the names of
 	// prepared statements.
 	MentionsNames = MentionsDeallocate | MentionsExecute | MentionsPrepare

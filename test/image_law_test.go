@@ -30,6 +30,21 @@ func lawGate(t *testing.T, columns, up, down string) *gate {
 	return g
 }
 
+// lawStep is a statement, and what the old and the new column are behind it.
+type lawStep struct{ text, want string }
+
+func (g *gate) obeys(t *testing.T, steps []lawStep) {
+	t.Helper()
+	conn := pgtest.Connect(t, g.dsn)
+	for _, c := range steps {
+		do(t, conn, c.text)
+		if got := pgtest.Value[string](t, g.direct, "SELECT concat_ws(' ', o, n) FROM t"); got != c.want {
+			t.Errorf("behind %s the row is %s, want %s", c.text, got, c.want)
+		}
+		g.noDrift(t, c.text)
+	}
+}
+
 // The bytes of an array or a composite value depend on how it came about: that
 // is neither drift nor a contradiction, and the law holds all the same.
 func TestBytesThatShowNothingAreTheSame(t *testing.T) {
@@ -75,8 +90,7 @@ func TestBytesThatShowNothingAreTheSame(t *testing.T) {
 // becomes what up says, once, and that is where it ends.
 func TestDownOfOtherImageEnds(t *testing.T) {
 	g := lawGate(t, "o numeric, n numeric", "old.o * 100", "new.n / 100")
-	conn := pgtest.Connect(t, g.dsn)
-	for _, c := range []struct{ text, want string }{
+	g.obeys(t, []lawStep{
 		{"INSERT INTO t (id, o) VALUES (1, 1.5)", "1.5 150.0"},
 		{"UPDATE t SET o = 1.5", "1.5 150.0"},
 		{"UPDATE t SET n = 150", "1.5000000000000000 150"},
@@ -86,33 +100,20 @@ func TestDownOfOtherImageEnds(t *testing.T) {
 		{"UPDATE t SET o = (SELECT 1.5)", "1.5 150.0"},
 		{"UPDATE t SET n = (SELECT 150)", "1.5000000000000000 150"},
 		{"UPDATE t SET o = 2, n = 200", "2 200"},
-	} {
-		do(t, conn, c.text)
-		if got := pgtest.Value[string](t, g.direct, "SELECT concat_ws(' ', o, n) FROM t"); got != c.want {
-			t.Errorf("behind %s the row is %s, want %s", c.text, got, c.want)
-		}
-		g.noDrift(t, c.text)
-	}
+	})
 }
 
 // A down that yields another type than the old column's is compared as it would
 // be stored.
 func TestDownOfAnotherTypeIsComparedAsStored(t *testing.T) {
 	g := lawGate(t, "o int, n numeric", "old.o", "new.n")
-	conn := pgtest.Connect(t, g.dsn)
-	for _, c := range []struct{ text, want string }{
+	g.obeys(t, []lawStep{
 		{"INSERT INTO t (id, n) VALUES (1, 1.4)", "1 1.4"},
 		{"UPDATE t SET o = 1", "1 1.4"},
 		{"UPDATE t SET o = (SELECT 1)", "1 1.4"},
 		{"UPDATE t SET o = 2, n = 2.3", "2 2.3"},
 		{"UPDATE t SET o = 3", "3 3"},
-	} {
-		do(t, conn, c.text)
-		if got := pgtest.Value[string](t, g.direct, "SELECT concat_ws(' ', o, n) FROM t"); got != c.want {
-			t.Errorf("behind %s the row is %s, want %s", c.text, got, c.want)
-		}
-		g.noDrift(t, c.text)
-	}
+	})
 }
 
 // Kind rows: the law compares images as well.
