@@ -123,7 +123,7 @@ func (m *Migration) derivedBack(j int, now, then func(column string) string) str
 // settings what down says, where they disagree.
 func (b *block) columnsBack(s syncText) {
 	b.takeKeys(s)
-	b.statement(s, "", syncText.columnsDown)
+	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.columnsDown) })
 	if s.triggered(onUpdate) {
 		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
 			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")

@@ -31,7 +31,7 @@ const functionNameBytes = 40
 type block struct {
 	trigger bool // it is a trigger function
 	definer bool // it works with the rights of the role of control, whoever has fired it
-	lastval bool // it keeps what lastval() was
+	lastval bool // it has the variables of keepLastval
 	soils   bool // it returns whether a key has become dirty
 	declare strings.Builder
 	code    strings.Builder
@@ -126,9 +126,6 @@ func (b *block) line(format string, args ...any) { fmt.Fprintf(&b.code, "\t"+for
 
 // done returns from the function.
 func (b *block) done() {
-	if b.lastval {
-		b.leaveMark()
-	}
 	switch {
 	case b.trigger:
 		b.line("RETURN NULL;")

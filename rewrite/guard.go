@@ -82,7 +82,7 @@ func (b *block) guardTrigger(s syncText) {
 	b.done()
 	b.line("END IF;")
 	if s.Rule.Kind == rules.Columns {
-		b.forward(s, func() { b.columns(s) })
+		b.columnsOfKeys(s)
 		return
 	}
 	b.rowsOfKeys(s)

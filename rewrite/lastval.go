@@ -4,13 +4,12 @@ import (
 	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
-
-	"github.com/pgjanus/pgjanus/rules"
 )
 
 // lastval() is the last number that the session has drawn from any sequence. A
-// sync that inserts new rows draws from theirs, and applications that ask for
-// the number of the row that they have just inserted would get another's.
+// sync that inserts new rows draws from theirs, triggers that it fires may draw
+// from any, and applications that ask for the number of the row that they have
+// just inserted would get another's.
 //
 // So a sync keeps what lastval() was in a setting, and then draws from a
 // sequence of pgjanus whose numbers no other can have (from -9223372036854775808
@@ -42,25 +41,34 @@ BEGIN
 END $$;
 GRANT EXECUTE ON FUNCTION pgjanus.lastval() TO PUBLIC;`
 
-// draws reports whether a row that a sync inserts takes a number from a sequence.
+// draws reports whether a sync that inserts and deletes new rows takes a number
+// from a sequence, or a trigger of the user may.
 func (m *Migration) draws() bool {
 	for _, c := range m.New.Columns {
 		if c.Identity != 0 || strings.Contains(c.Default, "nextval(") {
 			return true
 		}
 	}
-	return false
+	return len(m.New.Triggers) > 0
 }
 
-// drawing is the beginning of a sync. Only a
-// session's first time pays for a subtransaction: lastval() may not be defined.
-// It is once the setting has something in it, also 'none': a mark was drawn.
-func (b *block) drawing(s syncText) {
-	if !s.draws() {
+// keepLastval adds code that leaves lastval() as it is; draws says whether it
+// would not by itself. A session that has not drawn yet pays for a subtransaction
+// and an error, so this stands close to what draws. Once the setting has
+// something in it, also 'none', lastval() is defined: a mark was drawn.
+//
+// What comes behind the code is one expression, since PL/pgSQL evaluates one
+// without a plan of its own.
+func (b *block) keepLastval(draws bool, code func()) {
+	if !draws {
+		code()
 		return
 	}
-	b.variable("last", "bigint")
-	b.variable("marked", "boolean")
+	if !b.lastval {
+		b.variable("last", "bigint")
+		b.variable("marked", "boolean")
+		b.lastval = true
+	}
 	b.line(`IF pg_catalog.length(pg_catalog.current_setting('pgjanus.lastval', true)) OPERATOR(pg_catalog.>) 0 THEN
 		pgjanus.last := pg_catalog.lastval();
 	ELSE
@@ -70,12 +78,7 @@ func (b *block) drawing(s syncText) {
 			pgjanus.last := NULL;
 		END;
 	END IF;`)
-	b.lastval = true
-}
-
-// leaveMark is the end of such a sync. It is one expression, since PL/pgSQL
-// evaluates one without a plan of its own.
-func (b *block) leaveMark() {
+	code()
 	b.line(`pgjanus.marked := CASE
 		WHEN pgjanus.last IS NULL THEN
 			pg_catalog.set_config('pgjanus.lastval', 'none', false) IS NULL OR pg_catalog.nextval('pgjanus.mark') IS NULL
@@ -90,7 +93,7 @@ func (b *block) leaveMark() {
 // are in force now, or the schema pgjanus is there from when they were.
 func (p *Planner) keepsLastval() bool {
 	for _, m := range p.migrations {
-		if m.Rule.Active() && m.Rule.Kind == rules.Rows && m.draws() {
+		if m.Rule.Active() {
 			return true
 		}
 	}

@@ -52,7 +52,7 @@ func (b *block) rowsBack(s syncText) {
 		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
 	b.demandParents(s)
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
-	b.line("\tPERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
+	b.keepLastval(true, func() { b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name))) })
 	b.line("END IF;")
 	b.variable("missing", "bigint")
 	b.statement(s, label+".missing", syncText.lockParents)
@@ -64,7 +64,7 @@ func (b *block) rowsBack(s syncText) {
 	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
 	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
 	b.line("END IF;")
-	b.statement(s, "", syncText.rowsDown)
+	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.rowsDown) })
 	if s.triggered(onUpdate) {
 		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
 			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")

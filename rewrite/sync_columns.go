@@ -8,7 +8,12 @@ import (
 // columnsByKeys updates the new columns of the touched rows that disagree.
 func (b *block) columnsByKeys(s syncText) {
 	b.takeKeys(s)
-	b.forward(s, func() { b.columns(s) })
+	b.columnsOfKeys(s)
+}
+
+// columnsOfKeys updates the new columns of the rows of the keys in k0..
+func (b *block) columnsOfKeys(s syncText) {
+	b.keepLastval(s.triggered(onUpdate), func() { b.forward(s, func() { b.columns(s) }) })
 }
 
 // columns updates the new columns of the touched rows that disagree, and where a

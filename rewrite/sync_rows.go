@@ -17,19 +17,20 @@ func (b *block) rowsByKeys(s syncText) {
 
 // rowsOfKeys makes the new rows of the keys in k0.. what up yields.
 func (b *block) rowsOfKeys(s syncText) {
-	b.drawing(s)
-	b.forward(s, func() {
-		b.guard(s)
-		if !s.lossy() {
-			b.statement(s, "", syncText.rowsPaired)
-			return
-		}
-		b.line("IF %s THEN", writtenBack(s.Rule.Name))
-		b.statement(s, "", syncText.rowsPairedByLaw)
-		b.line("ELSE")
+	b.keepLastval(s.draws(), func() { b.forward(s, func() { b.rows(s) }) })
+}
+
+func (b *block) rows(s syncText) {
+	b.guard(s)
+	if !s.lossy() {
 		b.statement(s, "", syncText.rowsPaired)
-		b.line("END IF;")
-	})
+		return
+	}
+	b.line("IF %s THEN", writtenBack(s.Rule.Name))
+	b.statement(s, "", syncText.rowsPairedByLaw)
+	b.line("ELSE")
+	b.statement(s, "", syncText.rowsPaired)
+	b.line("END IF;")
 }
 
 // rowsByRow is rowsByKeys for one old row, which is in the arguments. Where no
@@ -37,7 +38,6 @@ func (b *block) rowsOfKeys(s syncText) {
 // everything is not needed: most of the cost of a statement that touches a few
 // rows is in setting up the nodes of its plan.
 func (b *block) rowsByRow(s syncText) {
-	b.drawing(s)
 	b.guard(s)
 	var have, into []string
 	for i, k := range s.New.Key {
@@ -60,25 +60,27 @@ func (b *block) rowsByRow(s syncText) {
 		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.statement(s, "", syncText.rowsPaired)
+	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsPaired) })
 	b.done()
 	b.line("END IF;")
 	b.line("IF pg_catalog.cardinality(%s.pk0) OPERATOR(pg_catalog.>) 0 THEN", label)
-	b.statement(s, "", syncText.rowsUpdate)
+	b.keepLastval(s.newTriggered(), func() { b.statement(s, "", syncText.rowsUpdate) })
 	b.line("END IF;")
 	b.line("IF %s.want OPERATOR(pg_catalog.>) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.statement(s, "", syncText.rowsAppend)
+	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsAppend) })
 	b.line("END IF;")
 }
 
 // rowsFresh inserts the new rows of one old row, which is in the arguments and
 // has none. It needs no guard: it looks at nothing that is in the database.
 func (b *block) rowsFresh(s syncText) {
-	b.drawing(s)
-	b.statement(s, "", func(s syncText) string {
-		return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
-			s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
-	})
+	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsInsert) })
+}
+
+// rowsInsert inserts what up yields for the row in the arguments.
+func (s syncText) rowsInsert() string {
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
+		s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
 }
 
 // upRows is the query of up over the row in the arguments.

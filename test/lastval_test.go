@@ -68,6 +68,56 @@ func TestLastvalIsTheApplicationsOwn(t *testing.T) {
 	})
 }
 
+// What triggers of the user draw when a sync writes, and what pgjanus itself
+// draws for new rows that are carried back, is not the application's either.
+func TestLastvalBehindWhatASyncSetsOff(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, `CREATE TABLE log (id bigserial PRIMARY KEY);
+		CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO log DEFAULT VALUES; RETURN NULL; END';
+		INSERT INTO orders (items) VALUES ('[{"sku":"a"},{"sku":"b"}]'); INSERT INTO users DEFAULT VALUES`)
+	g.phase("dualwrite")
+	g.backfilled()
+	ctx := context.Background()
+	session := func(texts ...string) (last string) {
+		conn := g.connect(pgx.QueryExecModeExec)
+		for _, text := range texts {
+			if _, err := conn.Exec(ctx, text); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+		}
+		return told(conn, pgx.QueryExecModeExec, "SELECT lastval()")
+	}
+	const undefined = "ERROR: lastval is not yet defined in this session (SQLSTATE 55000)"
+	newRow := `INSERT INTO order_items (order_id, sku, qty, price_cents) VALUES (1, 'c', 1, 1)`
+	for range 2 { // the first is what tells syncs of new rows that were written
+		last := session(newRow)
+		if want := pgtest.Value[string](t, g.direct, "SELECT max(id) || ' lastval ' FROM order_items"); last != want {
+			t.Errorf("behind a new row lastval() is %q, want %q", last, want)
+		}
+	}
+	pgtest.Exec(t, g.direct, "CREATE TRIGGER log AFTER INSERT OR UPDATE OR DELETE ON order_items FOR EACH ROW EXECUTE FUNCTION log()",
+		"CREATE TRIGGER log AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION log()")
+	g.phase("dualwrite")
+	for _, c := range []struct{ name, text, want string }{
+		{"update of new rows", `UPDATE orders SET items = '[{"sku":"x"},{"sku":"y"},{"sku":"z"}]'`, undefined},
+		{"fewer new rows", `UPDATE orders SET items = '[{"sku":"x"}]'`, undefined},
+		{"insert", `INSERT INTO users (email, is_active) VALUES ('f', (SELECT false))`, "SELECT max(id) || ' lastval ' FROM users"},
+	} {
+		logged := pgtest.Value[int](t, g.direct, "SELECT count(*)::int FROM log")
+		last := session(c.text)
+		if c.want != undefined {
+			c.want = pgtest.Value[string](t, g.direct, c.want)
+		}
+		if last != c.want {
+			t.Errorf("%s: lastval() is %q, want %q", c.name, last, c.want)
+		}
+		if pgtest.Value[int](t, g.direct, "SELECT count(*)::int FROM log") == logged {
+			t.Errorf("%s: no trigger was fired", c.name)
+		}
+	}
+	pgtest.Agree(t, g.direct)
+}
+
 // told returns the rows and the error of a statement.
 func told(conn *pgx.Conn, mode pgx.QueryExecMode, text string) string {
 	rows, err := conn.Query(context.Background(), text, mode)
