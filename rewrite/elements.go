@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"fmt"
+	"strings"
+
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
 
@@ -16,19 +19,31 @@ var counters = map[string]string{
 	"unnest":                    "cardinality",
 }
 
-// elements returns an expression for the number of rows of a query, where the
-// query obviously has one for each element of a value: SELECT columns FROM one
-// of counters. Else it returns "". The query is one that the catalog resolved.
-func elements(query string) string {
+// elementwise is a query that obviously has one row for each element of a value:
+// SELECT columns FROM one of counters.
+type elementwise struct {
+	count string // how many rows it has
+	// numbered has the number of each row as one more column, numberColumn: its plan
+	// is smaller than that with a window function.
+	// It is empty where that is not known to be right.
+	numbered string
+}
+
+// numberColumn is the column of elementwise.numbered, quoted.
+var numberColumn = Ident(label + " n")
+
+// elements returns what an elementwise query is written like; ok is false for
+// every other. The query is one that the catalog resolved.
+func elements(query string) (e elementwise, ok bool) {
 	tree, err := pg_query.Parse(query)
 	if err != nil || len(tree.Stmts) != 1 {
-		return ""
+		return e, false
 	}
 	sel := tree.Stmts[0].Stmt.GetSelectStmt()
 	if sel == nil || len(sel.FromClause) != 1 || sel.WithClause != nil || sel.WhereClause != nil || len(sel.DistinctClause) > 0 ||
 		len(sel.GroupClause) > 0 || sel.HavingClause != nil || sel.LimitCount != nil || sel.LimitOffset != nil ||
 		sel.Op != pg_query.SetOperation_SETOP_NONE || len(sel.ValuesLists) > 0 {
-		return ""
+		return e, false
 	}
 	for _, target := range sel.TargetList {
 		multiplies := false // it may be an aggregate, or return a set
@@ -39,26 +54,61 @@ func elements(query string) string {
 			}
 		})
 		if multiplies {
-			return ""
+			return e, false
 		}
 	}
 	from := sel.FromClause[0].GetRangeFunction()
 	if from == nil || len(from.Functions) != 1 {
-		return ""
+		return e, false
 	}
 	call := from.Functions[0].GetList().GetItems()[0].GetFuncCall()
 	if call == nil || len(call.Args) != 1 || len(call.Funcname) == 0 {
-		return ""
+		return e, false
 	}
 	if len(call.Funcname) == 2 && call.Funcname[0].GetString_().GetSval() != "pg_catalog" {
-		return ""
+		return e, false
 	}
 	counter := counters[call.Funcname[len(call.Funcname)-1].GetString_().GetSval()]
 	tokens, err := scan(query)
 	if counter == "" || err != nil {
-		return ""
+		return e, false
 	}
 	open := next(tokens, tokenAt(tokens, int(call.Location)), tokenOpen)
-	argument := query[tokens[open].start:tokens[closing(tokens, open)].end]
-	return "coalesce(" + counter + argument + ", 0)"
+	end := closing(tokens, open)
+	e.count = "coalesce(" + counter + query[tokens[open].start:tokens[end].end] + ", 0)"
+	if len(sel.SortClause) == 0 {
+		e.numbered = numbered(query, tokens, from, end)
+	}
+	return e, true
+}
+
+// numbered gives the function of an elementwise query, whose call ends at token
+// end, WITH ORDINALITY.
+func numbered(query string, tokens []token, from *pg_query.RangeFunction, end int) string {
+	call := from.Functions[0].GetList().GetItems()[0].GetFuncCall()
+	start := tokenAt(tokens, int(call.Location))
+	alias := from.Alias.GetAliasname()
+	name := end + 1 // of the alias
+	if from.Ordinality || from.Lateral || alias == "" || tokens[start-1].kind != pg_query.Token_FROM || name+1 >= len(tokens) || tokens[name+1].kind != tokenOpen {
+		return ""
+	}
+	last := closing(tokens, name+1)
+	if last != len(tokens)-1 {
+		return ""
+	}
+	columns := make([]string, 0, len(from.Coldeflist)+1)
+	for _, c := range from.Coldeflist {
+		columns = append(columns, Ident(c.GetColumnDef().GetColname()))
+	}
+	function := query[tokens[start].start:tokens[end].end]
+	switch {
+	case len(columns) > 0:
+		function = "ROWS FROM (" + function + " AS " + query[tokens[name+1].start:tokens[last].end] + ")"
+	case len(from.Alias.GetColnames()) == 1 && call.Funcname[len(call.Funcname)-1].GetString_().GetSval() != "unnest": // that of a composite type has more
+		columns = append(columns, Ident(from.Alias.GetColnames()[0].GetString_().GetSval()))
+	default:
+		return ""
+	}
+	return fmt.Sprintf("%s, %s.%s FROM %s WITH ORDINALITY %[2]s(%[5]s)", query[:tokens[start-2].end], Ident(alias), numberColumn, function,
+		strings.Join(append(columns, numberColumn), ", "))
 }

@@ -23,3 +23,10 @@ func (p *Planner) SyncsOnly() *Planner {
 		cache: cache{plans: map[string]*Plan{}}, shapes: shapes{plans: map[string]*shaped{}},
 	}
 }
+
+// Elements returns how many rows an elementwise query has, and what gives them
+// with their numbers as one more column.
+func Elements(query string) (count, numbered string) {
+	e, _ := elements(query)
+	return e.count, e.numbered
+}

@@ -52,7 +52,9 @@ func (b *block) rowsBack(s syncText) {
 		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
 	b.demandParents(s)
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
-	b.keepLastval(true, func() { b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name))) })
+	b.keepLastval(true, func() {
+		b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
+	})
 	b.line("END IF;")
 	b.variable("missing", "bigint")
 	b.statement(s, label+".missing", syncText.lockParents)

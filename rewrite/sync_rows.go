@@ -90,18 +90,21 @@ func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
 // count is how many rows up yields for the row in the arguments.
 func (s syncText) count() string {
-	if count := elements(s.upRows()); count != "" {
-		return count
+	if e, ok := elements(s.upRows()); ok {
+		return e.count
 	}
 	return "(SELECT count(*) FROM (" + s.upRows() + ") u)"
 }
 
 // desired is a query of what up yields for the row in the arguments, numbered.
 func (s syncText) desired() string {
-	return fmt.Sprintf("SELECT %s, row_number() OVER () AS n FROM (%s) u",
-		list(s.UpColumns(), func(i int, name string) string {
-			return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
-		}), s.upRows())
+	n, rows := "row_number() OVER ()", s.upRows()
+	if e, _ := elements(rows); e.numbered != "" {
+		n, rows = "u."+numberColumn, e.numbered
+	}
+	return fmt.Sprintf("SELECT %s, %s AS n FROM (%s) u", list(s.UpColumns(), func(i int, name string) string {
+		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
+	}), n, rows)
 }
 
 // rowsUpdate updates the rows that have a place among the desired ones.
