@@ -80,6 +80,9 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 	kind, body := in[from], in[from+headerSize:to]
 	complete := to-from == size
 	if c.skipping && kind != 'S' && kind != 'X' {
+		if c.syncAhead && begins(kind) {
+			return true, errProtocol // the server discards it, or not: there is no telling
+		}
 		out.forward(from, to) // the server discards it
 		return true, nil
 	}

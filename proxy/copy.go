@@ -72,8 +72,10 @@ func (c *core) onCopyIn() {
 	if h == nil || (h.answer != answerExecute && h.answer != answerQuery) {
 		return
 	}
+	c.syncAhead = false
 	for c.queue.len() > 1 && c.queue.at(1).answer == answerReady {
 		c.queue.remove(1)
+		c.syncAhead = true
 	}
 	// Else the end of the data was sent ahead; or a message that ends the session.
 	c.copying = c.queue.len() == 1

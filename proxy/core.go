@@ -54,7 +54,10 @@ type core struct {
 	skipping bool
 	// copying: the server is in COPY FROM STDIN, where it ignores Sync and Flush.
 	copying bool
-	copyIn  *copyIn // a rewritten COPY FROM STDIN by Execute; nil where there is none
+	// syncAhead: a Sync was sent before the COPY that the server is in, or that has
+	// failed, began to read; it may be answered where the COPY fails early.
+	syncAhead bool
+	copyIn    *copyIn // a rewritten COPY FROM STDIN by Execute; nil where there is none
 	// batched: extended messages were sent since the last Sync.
 	batched bool
 	env     rewrite.Env

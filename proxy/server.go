@@ -289,6 +289,7 @@ func withoutLastColumn(body []byte) ([]byte, error) {
 
 // onComplete ends the answer to an Execute, or to one statement of a Query.
 func (c *core) onComplete(h *expectation, in []byte, from, to int, out *batch) error {
+	c.syncAhead = false
 	switch h.answer {
 	case answerExecute:
 		c.noteTag(in[from:to], h.detail)
@@ -360,7 +361,7 @@ func (c *core) onReady(in []byte, from, to int, out *batch) error {
 	c.status = in[from+headerSize]
 	c.ready = true
 	h, said := c.head(), c.said
-	c.said = false
+	c.said, c.syncAhead = false, false
 	if h == nil || !said && h.answer != answerReady { // a Sync that was taken to be inside COPY, which had failed
 		if h == nil {
 			c.skipping, c.batched = false, false
