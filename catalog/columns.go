@@ -118,6 +118,6 @@ func constant(ctx context.Context, tx pgx.Tx, c *Column, tree string) (bool, err
 	if tree == "" || !n.literal() {
 		return false, nil
 	}
-	volatile, stable, err := n.volatility(ctx, tx)
-	return len(volatile)+len(stable) == 0, err
+	u, err := n.uses(ctx, tx)
+	return len(u.volatile)+len(u.stable) == 0, err
 }

@@ -108,6 +108,7 @@ func describe(ctx context.Context, tx pgx.Tx, r ExprRequest) (Expr, error) {
 		return Expr{}, err
 	}
 	n := parseNodes(tree)
-	e.Volatile, e.Stable, err = n.volatility(ctx, tx)
+	u, err := n.uses(ctx, tx)
+	e.Volatile, e.Stable, e.Functions = u.volatile, u.stable, u.functions
 	return e, err
 }

@@ -205,6 +205,23 @@ func TestVolatileAndStableFunctionsAreNamed(t *testing.T) {
 	}
 }
 
+func TestFunctionsOfTheUserAreNamed(t *testing.T) {
+	conn := database(t, people, `
+		CREATE FUNCTION "Dice"(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 4';
+		CREATE FUNCTION loud(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1';
+		CREATE OPERATOR %% (LEFTARG = int, RIGHTARG = int, FUNCTION = "Dice");
+		CREATE AGGREGATE gamble(int) (SFUNC = "Dice", STYPE = int);`)
+	for sql, want := range map[string][]Name{
+		`lower(old.name)`:      nil,
+		`loud(loud(old.name))`: {{"public", "loud"}},
+		`loud(old.name) || (1 %% (SELECT gamble(x) FROM generate_series(1, 3) x))::text`: {{"public", "Dice"}, {"public", "gamble"}, {"public", "loud"}},
+	} {
+		if e := resolveOne(t, conn, ScalarOverOld, "people", sql); e.Err != nil || !reflect.DeepEqual(e.Functions, want) {
+			t.Errorf("%s: %+v, want functions %v", sql, e, want)
+		}
+	}
+}
+
 func TestResolvingNeedsTemporaryViews(t *testing.T) {
 	conn := database(t, people)
 	run(t, conn, `DO $$BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END$$`)

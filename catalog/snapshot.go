@@ -165,6 +165,8 @@ type Expr struct {
 	// function is what it is declared to be: bodies are not looked into.
 	Volatile []string
 	Stable   []string
+	// Functions are those that are not built in, aggregates included.
+	Functions []Name
 	// Err is set, and all else empty, when Postgres refused the expression.
 	Err *ExprError
 }

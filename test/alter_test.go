@@ -75,3 +75,68 @@ func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
 		g.noDrift(t, text)
 	}
 }
+
+// Rows that are stored would keep what the function said before.
+func TestChangesOfTheFunctionsThatUpAndDownCall(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	const body = ` LANGUAGE sql IMMUTABLE AS 'SELECT $1 || ''!'''`
+	pgtest.Exec(t, g.direct, `
+		CREATE FUNCTION loud(text) RETURNS text`+body+`;
+		CREATE FUNCTION "Plus"(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 + $2';
+		CREATE FUNCTION quiet(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT rtrim($1, ''!'')';
+		CREATE FUNCTION apart(text) RETURNS text`+body+`;
+		CREATE OPERATOR %% (LEFTARG = int, RIGHTARG = int, FUNCTION = "Plus");
+		CREATE AGGREGATE "all"(int) (SFUNC = "Plus", STYPE = int, INITCOND = '0');
+		CREATE TABLE words (id int PRIMARY KEY, word text, n int, loud text, more int, total int);
+		INSERT INTO words VALUES (1, 'a', 1)`)
+	g.serve()
+	g.use(`migrations:
+  - name: words
+    phase: dualwrite
+    kind: columns
+    old: {table: public.words, key: [id], columns: [word, n]}
+    new: {table: public.words, columns: [loud, more, total]}
+    up: {loud: "loud(old.word)", more: "old.n %% 1", total: '(SELECT "all"(x) FROM generate_series(1, old.n) x)'}
+    down: {word: "quiet(new.loud)", n: "new.more - 1"}
+`)
+	conn := pgtest.Connect(t, g.dsn)
+	do(t, conn, "UPDATE words SET word = 'b'")
+	g.noDrift(t, "the first statement")
+	for _, text := range []string{
+		"CREATE OR REPLACE FUNCTION loud(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'",
+		"create or/**/replace function public.loud(text) returns text language sql as 'SELECT $1'",
+		`CREATE OR REPLACE FUNCTION U&"lou\0064"(text) RETURNS text LANGUAGE sql AS 'SELECT $1'`,
+		`CREATE OR REPLACE FUNCTION "Plus"(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+		"CREATE OR REPLACE FUNCTION quiet(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+		`CREATE OR REPLACE AGGREGATE "all"(int) (SFUNC = "Plus", STYPE = int, INITCOND = '1')`,
+		"ALTER FUNCTION loud(text) SET search_path = elsewhere",
+		"ALTER FUNCTION loud STRICT",
+		"ALTER ROUTINE loud(text) RENAME TO louder",
+		"ALTER FUNCTION loud(text) SET SCHEMA pg_temp",
+		"DROP FUNCTION loud",
+		"DROP ROUTINE IF EXISTS apart, public.loud(text) CASCADE",
+		`DROP AGGREGATE "all"(int)`,
+		"DO $$ BEGIN CREATE OR REPLACE FUNCTION loud(text) RETURNS text LANGUAGE sql AS 'SELECT $1'; END $$",
+		"MERGE INTO nothing USING nothing ON true WHEN MATCHED THEN DELETE RETURNING 1; DROP FUNCTION loud",
+	} {
+		var refused *pgconn.PgError
+		if _, err := conn.PgConn().Exec(context.Background(), text).ReadAll(); !errors.As(err, &refused) || refused.Code != "0A000" && refused.Code != "42601" {
+			t.Errorf("%s: %v, want a refusal", text, err)
+		}
+		g.noDrift(t, text)
+	}
+	for _, text := range []string{
+		"CREATE OR REPLACE FUNCTION apart(text) RETURNS text LANGUAGE sql AS 'SELECT loud($1)'",
+		"CREATE SCHEMA elsewhere",
+		"CREATE OR REPLACE FUNCTION elsewhere.loud(text) RETURNS text LANGUAGE sql AS 'SELECT $1'",
+		"CREATE FUNCTION loud(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1::text'",
+		"ALTER FUNCTION elsewhere.loud(text) STRICT",
+		"DROP FUNCTION elsewhere.loud",
+		"ALTER FUNCTION loud(text) OWNER TO CURRENT_USER",
+		"SELECT loud('create or replace function')",
+		"UPDATE words SET word = 'function'",
+	} {
+		do(t, conn, text)
+		g.noDrift(t, text)
+	}
+}
