@@ -16,8 +16,8 @@ import (
 // rules.Problems, and then nothing is created.
 //
 // Functions of earlier definitions stay: a session may still work under them.
-// So does the trigger of a guard, until its migration is off or gone: it may be
-// what a statement relies on that was planned before.
+// So do the triggers of guard: sync, until its migration is off or gone: they may
+// be what a statement relies on that was planned before.
 func InstallSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
 	var problems rules.Problems
 	err := pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
@@ -44,14 +44,8 @@ func InstallSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner)
 
 func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.Problem, error) {
 	for _, f := range m.Functions() {
-		var exists bool
-		if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regprocedure($1) IS NOT NULL`, f.Signature).Scan(&exists); err != nil {
+		if err := ensureFunction(ctx, tx, f); err != nil {
 			return nil, err
-		}
-		if !exists {
-			if _, err := tx.Exec(ctx, f.Create); err != nil {
-				return nil, err
-			}
 		}
 		for _, sql := range f.Probes {
 			// An error would end the transaction. The unnamed statement goes away with the next one.
@@ -73,4 +67,14 @@ func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.
 		}
 	}
 	return nil, nil //nolint:nilnil // no problem, no error
+}
+
+// ensureFunction makes a function where it is missing.
+func ensureFunction(ctx context.Context, tx pgx.Tx, f *rewrite.Function) error {
+	var exists bool
+	if err := tx.QueryRow(ctx, `SELECT pg_catalog.to_regprocedure($1) IS NOT NULL`, f.Signature).Scan(&exists); err != nil || exists {
+		return err
+	}
+	_, err := tx.Exec(ctx, f.Create)
+	return err
 }

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,7 +27,13 @@ type trigger struct {
 	function string // quoted, with its schema
 }
 
-// installTriggers makes the guards' triggers what the rules say.
+// isOneOf goes by the name: the triggers of two migrations have different ones.
+func (t trigger) isOneOf(triggers []rewrite.Trigger) bool {
+	return slices.ContainsFunc(triggers, func(u rewrite.Trigger) bool { return u.Name == t.name })
+}
+
+// installTriggers makes the guards' triggers what the rules say. Those of guard:
+// sync that are there stay as long as their migration is active.
 func installTriggers(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
 	there, err := pgx.CollectRows(must(tx.Query(ctx, ourTriggers)), func(row pgx.CollectableRow) (trigger, error) {
 		var t trigger
@@ -41,28 +48,22 @@ func installTriggers(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) e
 	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+triggerPatience+"'"); err != nil {
 		return err
 	}
-	active := map[string]bool{} // names of triggers that active migrations may have
 	wanted := map[trigger]string{}
 	for _, m := range planner.Migrations() {
-		if m.Rule.Active() {
-			for _, name := range rewrite.TriggerNames(m.Rule.Name) {
-				active[name] = true
+		triggers := m.Triggers()
+		if relied := m.SyncTriggers(); slices.ContainsFunc(there, func(t trigger) bool { return t.isOneOf(relied) }) {
+			triggers = append(triggers, relied...)
+			if err := ensureFunction(ctx, tx, relied[0].Function); err != nil {
+				return fmt.Errorf("creating the function of a guard: %w", err)
 			}
 		}
-		for _, t := range m.Triggers() {
+		for _, t := range triggers {
 			wanted[trigger{t.Name, t.Table, t.Function.Name}] = t.Create
 		}
-	}
-	changed := map[string]bool{} // names whose triggers are made anew
-	for t := range wanted {
-		changed[t.name] = true
 	}
 	for _, t := range there {
 		if wanted[t] != "" {
 			delete(wanted, t)
-			continue
-		}
-		if active[t.name] && !changed[t.name] {
 			continue
 		}
 		if _, err := tx.Exec(ctx, fmt.Sprintf("DROP TRIGGER %s ON %s", rewrite.Ident(t.name), rewrite.QName(t.table))); err != nil {

@@ -22,27 +22,26 @@ type Trigger struct {
 // shape with them.
 var guardEvents = []string{"INSERT", "UPDATE"}
 
-// TriggerNames lists the names that the triggers of a migration's guard have
-// where it syncs, so that statements may rely on them.
-func TriggerNames(migration string) []string {
-	all := make([]string, len(guardEvents))
-	for i, event := range guardEvents {
-		all[i] = label + " " + functionPrefix(migration) + strings.ToLower(event)
-	}
-	return all
-}
-
 // Triggers returns the triggers of the guard: none where there is none, and in
 // phase off.
 func (m *Migration) Triggers() []Trigger {
-	f := m.syncs.guard
-	if f == nil {
+	if m.Rule.Guard != rules.SyncGuard {
 		return m.watches()
 	}
+	return m.SyncTriggers()
+}
+
+// SyncTriggers returns the triggers that an active migration has with guard: sync.
+// They stay when it has that no more, until it is off, and have to do then what
+// up says then.
+func (m *Migration) SyncTriggers() []Trigger {
+	f := m.syncs.guard
+	if f == nil {
+		return nil
+	}
 	var all []Trigger
-	names := TriggerNames(m.Rule.Name)
-	for i, event := range guardEvents {
-		name := names[i]
+	for _, event := range guardEvents {
+		name := label + " " + functionPrefix(m.Rule.Name) + strings.ToLower(event)
 		for _, table := range m.oldTables() {
 			all = append(all, Trigger{
 				Name: name, Table: table, Function: f,

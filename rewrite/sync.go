@@ -28,7 +28,7 @@ import (
 // For columns there is only byKeys; what else there is to do is done inline.
 type syncs struct {
 	byRow, byKeys, fresh *Function
-	guard                *Function // of the trigger; nil without one
+	guard                *Function // of the triggers that sync, whether or not there are any
 	watch, watchNew      *Function // of the triggers that watch the tables of the old and the new shape; nil without any
 	back, check          *Function // for who writes the new shape; nil where down does not cover the old columns
 }
@@ -69,10 +69,8 @@ func (m *Migration) buildSyncs() (err error) {
 		}
 		return f
 	}
-	switch {
-	case m.Rule.Guard == rules.SyncGuard:
-		m.syncs.guard = build("guard", false, (*block).guardTrigger)
-	case m.Rule.Guard.Watches():
+	m.syncs.guard = build("guard", false, (*block).guardTrigger)
+	if m.Rule.Guard.Watches() {
 		m.syncs.watch = build("watch", false, (*block).watchOld)
 		if m.Rule.Kind == rules.Rows {
 			m.syncs.watchNew = build("watch new", false, (*block).watchNew)
@@ -102,8 +100,12 @@ func (m *Migration) buildSyncs() (err error) {
 // Functions returns the functions that the database must have before the first
 // statement is rewritten: none in phase off.
 func (m *Migration) Functions() []*Function {
+	guard := m.syncs.guard
+	if m.Rule.Guard != rules.SyncGuard {
+		guard = nil
+	}
 	var all []*Function
-	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, m.syncs.guard, m.syncs.watch, m.syncs.watchNew, m.syncs.back, m.syncs.check} {
+	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, guard, m.syncs.watch, m.syncs.watchNew, m.syncs.back, m.syncs.check} {
 		if f != nil {
 			all = append(all, f)
 		}
