@@ -48,20 +48,15 @@ func writtenBack(migration string) string {
 // rowsBack makes the old columns of the keys in the settings what down says.
 func (b *block) rowsBack(s syncText) {
 	b.takeKeys(s)
-	b.raise(s, syncText.unfilled, "55000", fmt.Sprintf("%s cannot be written yet: its history is not filled", s.New.Name),
-		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
 	b.demandParents(s)
+	b.variable("missing", "bigint")
+	b.statement(s, label+".missing", syncText.lockParents)
+	b.demandFilled(s)
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.keepLastval(true, func() {
 		b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
 	})
 	b.line("END IF;")
-	b.variable("missing", "bigint")
-	b.statement(s, label+".missing", syncText.lockParents)
-	if s.tolerant() {
-		b.raise(s, syncText.soiled, "55000", fmt.Sprintf("%s cannot be written: for this key it is behind %s, which it did not accept", s.New.Name, s.Old.Name),
-			fmt.Sprintf("Write %s of %s so that it is accepted.", quoted(s.Rule.Old.Columns), s.Old.Name))
-	}
 	b.guard(s)
 	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
 	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
@@ -81,6 +76,21 @@ func (b *block) rowsCheck(s syncText) {
 	b.guard(s)
 	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
 		"Write one of them, or both so that they agree.")
+}
+
+// demandFilled fails where the new shape of a key may be behind: there is a history
+// that is not filled, or the key is dirty, whatever the rules now say of keys whose
+// new shape cannot be written. Whoever writes the old shape alone, since the
+// migration is off again, waits for the locks that are held here, or has had them
+// before and is seen.
+func (b *block) demandFilled(s syncText) {
+	b.raise(s, syncText.unfilled, "55000", fmt.Sprintf("%s cannot be written yet: its history is not filled", s.New.Name),
+		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
+	hint := fmt.Sprintf("Write %s of %s so that it is accepted.", quoted(s.Rule.Old.Columns), s.Old.Name)
+	if !s.tolerant() {
+		hint = fmt.Sprintf("Write %s of %s, and run pgjanus backfill %s --restart.", quoted(s.Rule.Old.Columns), s.Old.Name, s.Rule.Name)
+	}
+	b.raise(s, syncText.soiled, "55000", fmt.Sprintf("%s cannot be written: for this key it is behind %s, which it did not accept", s.New.Name, s.Old.Name), hint)
 }
 
 // demandParents fails for a new row that belongs to no old one.

@@ -282,6 +282,38 @@ func TestABackfillLeavesKeysDirtyAndRepairsThem(t *testing.T) {
 	pgtest.Agree(t, g.direct)
 }
 
+// A key that is dirty stays behind when the rules tolerate none any more: what the
+// new table then gets there must not be carried back over what it did not accept.
+func TestADirtyKeyIsNotCarriedBack(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "ALTER TABLE order_items ADD CHECK (qty < 100)")
+	g.use(tolerant(""))
+	g.backfilled()
+	pgtest.Exec(t, g.dsn, `INSERT INTO orders (id, items) VALUES (1, '[{"sku":"a","qty":1}]'), (2, '[]')`, `UPDATE orders SET items = '[{"sku":"a","qty":1000}]' WHERE id = 1`)
+	conn := g.connect(pgx.QueryExecModeExec)
+	write := func() error {
+		_, err := conn.Exec(context.Background(), "INSERT INTO order_items (order_id, sku, qty) VALUES (1, 'b', 1)")
+		return err
+	}
+	for _, text := range []string{tolerant(""), strings.ReplaceAll(tolerant(""), "on_fanout_error: dirty", "on_fanout_error: fail")} {
+		g.use(text)
+		if err := write(); err == nil || !strings.Contains(err.Error(), "55000") {
+			t.Errorf("the new shape of a dirty key is written: %v", err)
+		}
+		if got := pgtest.Value[string](t, g.direct, fmt.Sprintf(items, 1)); got != "a1000" {
+			t.Errorf("the old shape has %q", got)
+		}
+	}
+	pgtest.Exec(t, g.dsn, "INSERT INTO order_items (order_id, sku) VALUES (2, 'c')", `UPDATE orders SET items = '[]' WHERE id = 1`)
+	if err := backfill(context.Background(), t, g.direct, g.planner, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(); err != nil {
+		t.Error(err)
+	}
+	g.noDrift(t, "the backfill")
+}
+
 // With a guard, what goes past pgjanus is dirty with guard: sync, and what goes
 // through it is no bypass because it is dirty.
 func TestGuardsAndDirtyKeys(t *testing.T) {

@@ -137,3 +137,38 @@ func TestNewRowsBehindABackfillAreRetried(t *testing.T) {
 		})
 	}
 }
+
+// Who writes the new table is held up, and meanwhile the migration goes to off and
+// the old shape is written alone. That write is not lost to what down says.
+func TestWhatIsWrittenInOffIsNotCarriedOver(t *testing.T) {
+	g := newGate(t, 0)
+	g.phase("dualwrite")
+	g.backfilled()
+	ctx := context.Background()
+	pgtest.Exec(t, g.dsn, "INSERT INTO orders (id) VALUES (1), (2)")
+	holder := pgtest.Connect(t, g.direct)
+	if _, err := holder.Exec(ctx, "BEGIN; UPDATE orders SET note = 'held' WHERE id = 1"); err != nil {
+		t.Fatal(err)
+	}
+	writer := g.connect(pgx.QueryExecModeExec)
+	done := make(chan error, 1)
+	go func() {
+		_, err := writer.Exec(ctx, "INSERT INTO order_items (order_id, sku) VALUES (1, 'n'), (2, 'n')")
+		done <- err
+	}()
+	waitUntil(t, "the writer of the new table waits", func() bool {
+		return pgtest.Value[bool](t, g.direct, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+	})
+	g.phase("off")
+	pgtest.Exec(t, g.dsn, `UPDATE orders SET items = '[{"sku":"off"}]' WHERE id = 2`)
+	if _, err := holder.Exec(ctx, "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *pgconn.PgError
+	if err := <-done; !errors.As(err, &refused) || refused.Code != "55000" {
+		t.Errorf("the writer of the new table got %v", err)
+	}
+	if got := pgtest.Value[string](t, g.direct, fmt.Sprintf(items, 2)); got != "off" {
+		t.Errorf("the old shape has %q", got)
+	}
+}
