@@ -23,6 +23,7 @@ type direction int
 const (
 	forward  direction = iota + 1 // makes the new shape what up says
 	backward                      // makes the old shape what down says
+	partial                       // the same, where new columns that were not written count too
 	checking                      // fails where the shapes disagree
 )
 
@@ -35,16 +36,38 @@ func (m *Migration) written(columns []string) (old, new bool) {
 	return old, new
 }
 
-// newShape plans a write of new columns. inline tries to make the statement
-// compute the old ones itself; it may be nil.
-func (w *planning) newShape(wr *write, m *Migration, columns []string, rv *pg_query.RangeVar, inline func() bool) error {
+// newColumns is a write of new columns.
+type newColumns struct {
+	columns []string    // all that the statement assigns
+	updates [][]string  // what it assigns to rows that are there, place by place
+	inline  func() bool // tries to make the statement compute the old ones itself; may be nil
+}
+
+// partial reports whether rows that are there keep some of the new columns of m:
+// down then reads what may not be filled yet.
+func (n newColumns) partial(m *Migration) bool {
+	for _, assigned := range n.updates {
+		if _, new := m.written(assigned); !new {
+			continue
+		}
+		for _, c := range m.Rule.New.Columns {
+			if !has(assigned, c) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newShape plans a write of new columns.
+func (w *planning) newShape(wr *write, m *Migration, rv *pg_query.RangeVar, n newColumns) error {
 	refuse := func(reason, hint string) error {
 		return &Refusal{
 			Migration: m.Rule.Name, Offset: int(rv.Location), Hint: hint,
 			Reason: fmt.Sprintf("the statement writes %s, which is the new shape, and %s", quoted(m.Rule.New.Columns), reason),
 		}
 	}
-	old, _ := m.written(columns)
+	old, _ := m.written(n.columns)
 	switch {
 	case !m.lossy():
 		return refuse("the rules do not say what the old shape is then", fmt.Sprintf("give down for %s, or write those instead", quoted(m.Rule.Old.Columns)))
@@ -53,7 +76,10 @@ func (w *planning) newShape(wr *write, m *Migration, columns []string, rv *pg_qu
 	case old:
 		w.settle(wr, m, rowName(rv), checking)
 		return nil
-	case inline != nil && inline():
+	case n.partial(m):
+		w.settle(wr, m, rowName(rv), partial)
+		return nil
+	case n.inline != nil && n.inline():
 		w.concern(m)
 		if !m.triggered(onInsert) && !m.triggered(onUpdate) {
 			return nil
@@ -123,6 +149,18 @@ func (m *Migration) derivedBack(j int, now, then func(column string) string) str
 // settings what down says, where they disagree.
 func (b *block) columnsBack(s syncText) {
 	b.takeKeys(s)
+	b.columnsOfKeysBack(s)
+}
+
+// columnsPartBack is columnsBack for rows of which some new columns were there
+// before: what they were has to be what up said.
+func (b *block) columnsPartBack(s syncText) {
+	b.takeKeys(s)
+	b.demandFilled(s, fmt.Sprintf("%s of %s cannot be written by themselves", quoted(s.Rule.New.Columns), s.New.Name))
+	b.columnsOfKeysBack(s)
+}
+
+func (b *block) columnsOfKeysBack(s syncText) {
 	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.columnsDown) })
 	if s.triggered(onUpdate) {
 		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",

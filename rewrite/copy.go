@@ -37,7 +37,7 @@ func (w *planning) copyTable(n *pg_query.CopyStmt, stmt *pg_query.Node, from, to
 	columns := rel.copied(n)
 	for _, m := range rel.old {
 		if _, new := m.written(columns); new {
-			if err := w.newShape(wr, m, columns, n.Relation, nil); err != nil {
+			if err := w.newShape(wr, m, n.Relation, newColumns{columns: columns}); err != nil {
 				return err
 			}
 			continue

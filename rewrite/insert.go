@@ -19,8 +19,9 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)
-		if _, new := m.written(append(columns[:len(columns):len(columns)], conflict...)); new {
-			if err := w.newShape(wr, m, append(columns[:len(columns):len(columns)], conflict...), n.Relation, nil); err != nil {
+		all := newColumns{columns: append(columns[:len(columns):len(columns)], conflict...), updates: [][]string{conflict}}
+		if _, new := m.written(all.columns); new {
+			if err := w.newShape(wr, m, n.Relation, all); err != nil {
 				return nil, err
 			}
 			continue

@@ -28,7 +28,7 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 	wr := &write{rel: rel, rv: n.Relation}
 	for _, m := range rel.old {
 		var to direction
-		var columns []string
+		var all newColumns
 		for _, c := range n.MergeWhenClauses {
 			clause := c.GetMergeWhenClause()
 			assigned, err := w.merged(clause, rel, m, n.Relation)
@@ -45,7 +45,10 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 					Reason: "one MERGE writes the old shape in one place and the new shape in another", Hint: "write them in two statements",
 				}
 			}
-			to, columns = does, append(columns, assigned...)
+			to, all.columns = does, append(all.columns, assigned...)
+			if clause.CommandType == pg_query.CmdType_CMD_UPDATE {
+				all.updates = append(all.updates, assigned)
+			}
 		}
 		switch {
 		case to == 0:
@@ -54,7 +57,7 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 		case to == forward:
 			w.sync(wr, m, rowName(n.Relation))
 		default:
-			if err := w.newShape(wr, m, columns, n.Relation, nil); err != nil {
+			if err := w.newShape(wr, m, n.Relation, all); err != nil {
 				return nil, err
 			}
 		}

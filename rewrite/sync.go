@@ -30,6 +30,7 @@ type syncs struct {
 	byRow, byKeys, fresh *Function
 	guard                *Function // of the triggers that sync, whether or not there are any
 	watch, watchNew      *Function // of the triggers that watch the tables of the old and the new shape; nil without any
+	partBack             *Function // back where only some of several new columns were written; nil where there is one
 	back, check          *Function // for who writes the new shape; nil where down does not cover the old columns
 }
 
@@ -82,6 +83,9 @@ func (m *Migration) buildSyncs() (err error) {
 			m.syncs.back = build("back", false, (*block).columnsBack)
 			m.syncs.check = build("check", false, (*block).columnsCheck)
 		}
+		if m.lossy() && len(m.Rule.New.Columns) > 1 {
+			m.syncs.partBack = build("back part", false, (*block).columnsPartBack)
+		}
 		return err
 	}
 	m.syncs.byKeys = build("keys", false, (*block).rowsByKeys)
@@ -105,7 +109,7 @@ func (m *Migration) Functions() []*Function {
 		guard = nil
 	}
 	var all []*Function
-	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, guard, m.syncs.watch, m.syncs.watchNew, m.syncs.back, m.syncs.check} {
+	for _, f := range []*Function{m.syncs.byKeys, m.syncs.byRow, m.syncs.fresh, guard, m.syncs.watch, m.syncs.watchNew, m.syncs.back, m.syncs.partBack, m.syncs.check} {
 		if f != nil {
 			all = append(all, f)
 		}
@@ -122,6 +126,8 @@ func (p *Planner) syncFor(m *Migration, to direction) *Sync {
 	switch to {
 	case backward:
 		return &Sync{Migration: m.Rule.Name, Name: name + "_back", SQL: "SELECT " + m.syncs.back.Name + "()"}
+	case partial:
+		return &Sync{Migration: m.Rule.Name, Name: name + "_back_part", SQL: "SELECT " + m.syncs.partBack.Name + "()"}
 	case checking:
 		return &Sync{Migration: m.Rule.Name, Name: name + "_check", SQL: "SELECT " + m.syncs.check.Name + "()"}
 	}

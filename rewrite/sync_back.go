@@ -51,7 +51,7 @@ func (b *block) rowsBack(s syncText) {
 	b.demandParents(s)
 	b.variable("missing", "bigint")
 	b.statement(s, label+".missing", syncText.lockParents)
-	b.demandFilled(s)
+	b.demandFilled(s, fmt.Sprintf("%s cannot be written", s.New.Name))
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.keepLastval(true, func() {
 		b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
@@ -83,14 +83,14 @@ func (b *block) rowsCheck(s syncText) {
 // new shape cannot be written. Whoever writes the old shape alone, since the
 // migration is off again, waits for the locks that are held here, or has had them
 // before and is seen.
-func (b *block) demandFilled(s syncText) {
-	b.raise(s, syncText.unfilled, "55000", fmt.Sprintf("%s cannot be written yet: its history is not filled", s.New.Name),
+func (b *block) demandFilled(s syncText, cannot string) {
+	b.raise(s, syncText.unfilled, "55000", cannot+" yet: the history is not filled",
 		fmt.Sprintf("Run pgjanus backfill %s; or write %s of %s.", s.Rule.Name, quoted(s.Rule.Old.Columns), s.Old.Name))
 	hint := fmt.Sprintf("Write %s of %s so that it is accepted.", quoted(s.Rule.Old.Columns), s.Old.Name)
 	if !s.tolerant() {
 		hint = fmt.Sprintf("Write %s of %s, and run pgjanus backfill %s --restart.", quoted(s.Rule.Old.Columns), s.Old.Name, s.Rule.Name)
 	}
-	b.raise(s, syncText.soiled, "55000", fmt.Sprintf("%s cannot be written: for this key it is behind %s, which it did not accept", s.New.Name, s.Old.Name), hint)
+	b.raise(s, syncText.soiled, "55000", cannot+": for this key the new shape is behind the old one, which it did not accept", hint)
 }
 
 // demandParents fails for a new row that belongs to no old one.

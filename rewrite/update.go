@@ -17,7 +17,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 	assigned := targetNames(n.TargetList)
 	for _, m := range rel.old {
 		if _, new := m.written(assigned); new {
-			if err := w.newShape(wr, m, assigned, n.Relation, func() bool { return w.inlineBack(m, n) }); err != nil {
+			if err := w.newShape(wr, m, n.Relation, newColumns{assigned, [][]string{assigned}, func() bool { return w.inlineBack(m, n) }}); err != nil {
 				return nil, err
 			}
 			continue

@@ -60,7 +60,12 @@ func (w *planning) settle(wr *write, m *Migration, row string, to direction) {
 
 // follow is settle for keys that are recorded already.
 func (w *planning) follow(m *Migration, to direction) {
-	if was := w.touched[m.self()]; was != 0 && was != to {
+	was := w.touched[m.self()]
+	switch {
+	case was == backward && to == partial:
+	case was == partial && to == backward:
+		to = partial
+	case was != 0 && was != to:
 		w.mixed = &Refusal{
 			Migration: m.Rule.Name, Offset: -1,
 			Reason: "one statement writes the old shape in one place and the new shape in another", Hint: "write them in two statements",

@@ -122,3 +122,68 @@ func bothGenerations(t *testing.T, conn *pgx.Conn, level pgx.TxIsoLevel, r *rand
 		}
 	}
 }
+
+// A name in one piece becomes one in two.
+const splitName = `migrations:
+  - name: names
+    phase: dualwrite
+    kind: columns
+    old: {table: public.people, key: [id], columns: [name]}
+    new: {table: public.people, columns: [first, last]}
+    up:   {first: "split_part(old.name, ' ', 1)", last: "split_part(old.name, ' ', 2)"}
+    down: {name: "concat_ws(' ', new.first, new.last)"}
+`
+
+// down reads all new columns. Those that a statement leaves as they are have to be
+// filled, or the old shape would lose what they stand for.
+func TestNewColumnsAreNotWrittenInPartBeforeTheyAreFilled(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "CREATE TABLE people (id serial PRIMARY KEY, name text, first text, last text CHECK (last <> 'X'))", "INSERT INTO people (name) VALUES ('Ann Lee'), ('Bob Ray')")
+	g.use(splitName)
+	conn := g.connect(pgx.QueryExecModeExec)
+	names := func() string {
+		return pgtest.Value[string](t, g.direct, "SELECT string_agg(name, ', ' ORDER BY id) FROM people")
+	}
+	part := []string{
+		"UPDATE people SET first = 'Anna' WHERE id = 1",
+		"UPDATE people SET first = (SELECT 'Anna') WHERE id = 1",
+		"INSERT INTO people (id, first, last) VALUES (1, 'Anna', 'Low') ON CONFLICT (id) DO UPDATE SET first = excluded.first",
+		"WITH w AS (UPDATE people SET first = 'Anna' WHERE id = 1 RETURNING id) UPDATE people SET first = 'Bobby', last = 'Ray' WHERE id = 2",
+	}
+	if g.planner.Snapshot().Version >= 170000 {
+		part = append(part, "MERGE INTO people p USING (VALUES (1)) v (id) ON p.id = v.id WHEN MATCHED THEN UPDATE SET first = 'Anna' WHEN NOT MATCHED THEN INSERT (first, last) VALUES ('Anna', 'Low')")
+	}
+	refused := func(why string) {
+		t.Helper()
+		was := names()
+		for _, text := range part {
+			if said := told(conn, pgx.QueryExecModeExec, text); !strings.Contains(said, "55000") {
+				t.Errorf("%s: %s: %s", why, text, said)
+			}
+		}
+		if now := names(); now != was {
+			t.Errorf("%s: %q became %q", why, was, now)
+		}
+	}
+	refused("not filled")
+	pgtest.Exec(t, g.dsn, "UPDATE people SET first = 'Rob', last = 'Roy' WHERE id = 2", "INSERT INTO people (first) VALUES ('Cy')")
+	if got := names(); got != "Ann Lee, Rob Roy, Cy" {
+		t.Errorf("the old shape is %q", got)
+	}
+	if err := backfill(context.Background(), t, g.direct, g.planner, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range part {
+		pgtest.Exec(t, g.dsn, text)
+		if got := names(); !strings.HasPrefix(got, "Anna Lee, ") {
+			t.Errorf("behind %s the old shape is %q", text, got)
+		}
+		g.noDrift(t, text)
+		pgtest.Exec(t, g.dsn, "UPDATE people SET name = 'Ann Lee' WHERE id = 1")
+	}
+	g.use(strings.Replace(splitName, "phase: dualwrite", "phase: dualwrite\n    on_fanout_error: dirty", 1))
+	pgtest.Exec(t, g.dsn, "UPDATE people SET name = 'Ann X' WHERE id = 1")
+	refused("dirty")
+	g.use(splitName)
+	refused("dirty still")
+}
