@@ -34,7 +34,8 @@ import (
 // stand for. So before the first complete backfill such a write fails.
 
 // BackSequence is the quoted name of a sequence that is drawn from by the first
-// write of the new table that is carried back. Until then new rows are nothing but
+// write of the new table that is carried back, or that its statement itself holds
+// against the old one. Until then new rows are nothing but
 // what up gave, the law of lossy maps excuses none, and syncs need not look: what
 // down says costs about as much to find out as all else they do. Sequences do not
 // wait for the transaction, so whoever can see such a row can see this.
@@ -53,9 +54,7 @@ func (b *block) rowsBack(s syncText) {
 	b.statement(s, label+".missing", syncText.lockParents)
 	b.demandFilled(s, fmt.Sprintf("%s cannot be written", s.New.Name))
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
-	b.keepLastval(true, func() {
-		b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
-	})
+	b.drawBack(s)
 	b.line("END IF;")
 	b.guard(s)
 	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
@@ -76,6 +75,19 @@ func (b *block) rowsCheck(s syncText) {
 	b.guard(s)
 	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
 		"Write one of them, or both so that they agree.")
+	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
+	b.when(s.moreThanUp())
+	b.probe(s, func(s syncText) string { return "SELECT " + s.moreThanUp() })
+	b.drawBack(s)
+	b.line("END IF;")
+	b.line("END IF;")
+}
+
+// drawBack lets all syncs know that new rows may be more than what up gave.
+func (b *block) drawBack(s syncText) {
+	b.keepLastval(true, func() {
+		b.line("PERFORM pg_catalog.nextval(%s::pg_catalog.regclass);", Literal(BackSequence(s.Rule.Name)))
+	})
 }
 
 // demandFilled fails where the new shape of a key may be behind: there is a history
@@ -153,6 +165,13 @@ func (s syncText) rowsDown() string {
 func (s syncText) rowsKept() string {
 	from, where := s.oldRows()
 	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.rowsDisagree("old"))
+}
+
+// moreThanUp is the condition that the new rows of one of the keys are not what up
+// gives.
+func (s syncText) moreThanUp() string {
+	from, where := s.oldRows()
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.upDiffers("old"))
 }
 
 // rowsDisagree is the condition under which an old row and its new rows drift:
