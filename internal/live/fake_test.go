@@ -35,6 +35,7 @@ type fake struct {
 	checkErr   error
 	recordErr  error
 	planner    *rewrite.Planner
+	checked    int // how often a planner was checked
 	table      *usage.Table
 	strict     bool
 }
@@ -95,6 +96,7 @@ func (f *fake) dial(context.Context, string) (*link, error) {
 		check: func(context.Context, *rewrite.Planner) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			f.checked++
 			return f.checkErr
 		},
 		fingerprint: func(context.Context, []catalog.Name) (string, error) {

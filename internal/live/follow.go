@@ -95,10 +95,14 @@ func (l *Live) catalogChange() string {
 	return fmt.Sprintf("catalog changed: statements of the last %s may have gone by the former definition, and pgjanus verify tells whether they left drift", l.opt.CatalogPoll)
 }
 
-// recompile puts the same rules in force against the catalog of now.
+// recompile puts the same rules in force against the catalog of now. What syncs do
+// depends on it, so other functions may be needed, and triggers on new partitions.
 func (l *Live) recompile(ctx context.Context, link *link) error {
 	set := l.running.set
 	compiled, err := link.compile(ctx, set, l.nextEpoch())
+	if err == nil && anyActive(set) {
+		err = link.check(ctx, compiled.planner)
+	}
 	if err != nil {
 		return err
 	}

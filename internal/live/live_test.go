@@ -168,6 +168,11 @@ func TestAChangedCatalogIsANewEpochOfTheSamePhase(t *testing.T) {
 	if s.Since["user-status"] != 1 {
 		t.Errorf("the phase is said to be there since epoch %d, want 1", s.Since["user-status"])
 	}
+	b.set(func(f *fake) {
+		if f.checked != 2 {
+			t.Errorf("planners were checked %d times, want twice", f.checked)
+		}
+	})
 	b.until("told", func(State) bool {
 		for _, entry := range b.logs.FilterMessage("rules loaded").FilterField(zap.String("source", "catalog")).All() {
 			return strings.Contains(fmt.Sprint(entry.ContextMap()["changes"]), "of the last 10ms may have gone by the former definition, and pgjanus verify tells")
@@ -185,10 +190,12 @@ func TestRulesThatNoLongerFitTheCatalogStayAndAreReported(t *testing.T) {
 	if !s.Ready || s.Problems[0] != problem.String() {
 		t.Errorf("state %+v", s)
 	}
-	b.set(func(f *fake) { f.compileErr = nil })
+	b.set(func(f *fake) { f.compileErr, f.checkErr = nil, errors.New("a column is missing") })
+	b.until("told", func(s State) bool { return len(s.Problems) > 0 && strings.Contains(s.Problems[0], "a column is missing") && s.Epoch == 1 })
+	b.set(func(f *fake) { f.checkErr = nil })
 	b.until("clean", func(s State) bool { return len(s.Problems) == 0 && s.Epoch == 2 })
-	if n := b.logs.FilterMessageSnippet(catalogRejected).Len(); n != 1 {
-		t.Errorf("%d lines, want 1", n)
+	if n := b.logs.FilterMessageSnippet(catalogRejected).Len(); n != 2 {
+		t.Errorf("%d lines, want 2: one for each problem", n)
 	}
 }
 
