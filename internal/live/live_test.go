@@ -94,6 +94,22 @@ func TestTheSameContentIsNoNewEpoch(t *testing.T) {
 	}
 }
 
+// What was taken out of the database by hand, or left there by a backfill that was
+// killed, is put right by a reload.
+func TestTheSameContentIsRecordedAndCheckedAgainWhileItIsActive(t *testing.T) {
+	b := start(t, inPhase("dualwrite"), nil)
+	b.until("ready", ready)
+	b.set(func(f *fake) { f.recorded, f.checked = nil, 0 })
+	if report, err := b.Reload(context.Background(), "test"); err != nil || len(report.Changes) != 0 {
+		t.Errorf("report %+v, %v", report, err)
+	}
+	b.set(func(f *fake) {
+		if f.checked != 1 || f.recorded["user-status"] != rules.Dualwrite {
+			t.Errorf("checked %d times, recorded %v", f.checked, f.recorded)
+		}
+	})
+}
+
 func TestABadFileLeavesTheLastGoodRulesAndIsToldOnce(t *testing.T) {
 	b := start(t, inPhase("dualwrite"), nil)
 	b.until("ready", ready)

@@ -103,8 +103,8 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		prev = l.running.set
 		changes = rules.Diff(prev, set)
 		if same, err := l.unchanged(ctx, link, changes); err != nil || same {
-			if err == nil && l.unsure {
-				err = l.record(ctx, link, set)
+			if err == nil && (l.unsure || anyActive(set)) {
+				err = l.mend(ctx, link, set)
 			}
 			return &Report{Epoch: l.running.epoch}, err
 		}
@@ -144,6 +144,15 @@ func (l *Live) record(ctx context.Context, link *link, set *rules.Set) error {
 	}
 	l.unsure = false
 	return nil
+}
+
+// mend records the phases in force once more, which tells writers that a backfill
+// that was killed is over, and makes what was taken out of the schema pgjanus.
+func (l *Live) mend(ctx context.Context, link *link, set *rules.Set) error {
+	if err := l.record(ctx, link, set); err != nil {
+		return err
+	}
+	return link.check(ctx, l.running.compiled.planner)
 }
 
 // afterRecord checks that set can be worked under now that its phases are
