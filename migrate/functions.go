@@ -19,27 +19,28 @@ import (
 // So do the triggers of guard: sync, until its migration is off or gone: they may
 // be what a statement relies on that was planned before.
 func InstallSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
+	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error { return installAll(ctx, tx, planner) })
+}
+
+func installAll(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
+	if _, err := tx.Exec(ctx, stateLock); err != nil {
+		return err
+	}
 	var problems rules.Problems
-	err := pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, stateLock); err != nil {
-			return err
+	for _, m := range planner.Migrations() {
+		problem, err := installSyncs(ctx, tx, m)
+		if err != nil {
+			return fmt.Errorf("creating the functions of %s: %w", m.Rule.Name, err)
 		}
-		for _, m := range planner.Migrations() {
-			problem, err := installSyncs(ctx, tx, m)
-			if err != nil {
-				return fmt.Errorf("creating the functions of %s: %w", m.Rule.Name, err)
-			}
-			if problem != nil {
-				problem.File = planner.Set().File
-				problems = append(problems, *problem)
-			}
+		if problem != nil {
+			problem.File = planner.Set().File
+			problems = append(problems, *problem)
 		}
-		if err := problems.Err(); err != nil {
-			return err
-		}
-		return installTriggers(ctx, tx, planner)
-	})
-	return err
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	return installTriggers(ctx, tx, planner)
 }
 
 func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.Problem, error) {

@@ -29,23 +29,36 @@ WHERE phase <> 'off' AND name <> ALL ($1::text[])`
 // works under it. Migrations that set lacks are recorded as off. It needs
 // Install to have run.
 func Register(ctx context.Context, conn *pgx.Conn, set *rules.Set) error {
+	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error { return registerAll(ctx, tx, set) })
+}
+
+// Enact is Register and InstallSyncs in one transaction: where a function or a
+// trigger cannot be made, no phase is recorded either, and no checkpoint is void.
+func Enact(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
 	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, stateLock); err != nil {
-			return fmt.Errorf("recording the phases: %w", err)
+		if err := registerAll(ctx, tx, planner.Set()); err != nil {
+			return err
 		}
-		names := make([]string, 0, len(set.Migrations))
-		for i := range set.Migrations {
-			m := &set.Migrations[i]
-			names = append(names, m.Name)
-			if err := register(ctx, tx, m); err != nil {
-				return fmt.Errorf("recording the phase of %s: %w", m.Name, err)
-			}
-		}
-		if _, err := tx.Exec(ctx, recordGone, names); err != nil {
-			return fmt.Errorf("recording the phases: %w", err)
-		}
-		return nil
+		return installAll(ctx, tx, planner)
 	})
+}
+
+func registerAll(ctx context.Context, tx pgx.Tx, set *rules.Set) error {
+	if _, err := tx.Exec(ctx, stateLock); err != nil {
+		return fmt.Errorf("recording the phases: %w", err)
+	}
+	names := make([]string, 0, len(set.Migrations))
+	for i := range set.Migrations {
+		m := &set.Migrations[i]
+		names = append(names, m.Name)
+		if err := register(ctx, tx, m); err != nil {
+			return fmt.Errorf("recording the phase of %s: %w", m.Name, err)
+		}
+	}
+	if _, err := tx.Exec(ctx, recordGone, names); err != nil {
+		return fmt.Errorf("recording the phases: %w", err)
+	}
+	return nil
 }
 
 func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/rewrite"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -106,6 +107,40 @@ func TestInstallSyncsGivesThePlaceOfTheMigration(t *testing.T) {
 	err := InstallSyncs(s.context(), s.conn, s.planner)
 	if ps := rules.AsProblems(err); len(ps) != 1 || !strings.HasPrefix(ps[0].String(), "rules.yaml:2:11: Postgres refuses the statement that keeps order-items in sync: ") {
 		t.Error(err)
+	}
+}
+
+// A rules file that is rejected because of a lock that is not granted, or of what
+// Postgres says of its statements, costs no backfill.
+func TestWhatCannotBeEnactedLeavesTheCheckpoint(t *testing.T) {
+	s := canon(t, 3)
+	s.backfill(BackfillOptions{Migration: "user-status"})
+	before := s.state("user-status")
+	planner := func(text string) *rewrite.Planner {
+		set, err := rules.Parse("rules.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Load(s.context(), s.conn, set, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	changed := planner(strings.Replace(pgtest.CanonRules("dualwrite"), "'disabled'", "'paused'", 1))
+	s.exec("ALTER TABLE order_items RENAME COLUMN sku TO label") // behind the planner's back
+	if err := Enact(s.context(), s.conn, changed); len(rules.AsProblems(err)) == 0 {
+		t.Error(err)
+	}
+	if after := s.state("user-status"); !reflect.DeepEqual(after, before) {
+		t.Errorf("the state is %+v, want %+v", after, before)
+	}
+	s.exec("ALTER TABLE order_items RENAME COLUMN label TO sku")
+	if err := Enact(s.context(), s.conn, changed); err != nil {
+		t.Error(err)
+	}
+	if after := s.state("user-status"); after.valid() {
+		t.Error("the checkpoint is valid under another definition")
 	}
 }
 

@@ -33,8 +33,8 @@ type compiled struct {
 type link struct {
 	phases      func(context.Context) (map[string]rules.Phase, error)
 	compile     func(context.Context, *rules.Set, uint64) (*compiled, error)
-	record      func(context.Context, *rules.Set) error
-	check       func(context.Context, *rewrite.Planner) error // after record
+	install     func(context.Context) error                   // what the database must have before anything is recorded
+	enact       func(context.Context, *rewrite.Planner) error // records the phases, and makes functions and triggers: all or nothing
 	fingerprint func(context.Context, []catalog.Name) (string, error)
 	broken      func() bool // the connection cannot be used any more
 	close       func()
@@ -69,14 +69,9 @@ func dial(ctx context.Context, dsn string) (*link, error) {
 				warnings:    planner.Warnings(),
 			}, nil
 		},
-		record: func(ctx context.Context, set *rules.Set) error {
-			if err := migrate.Install(ctx, conn); err != nil {
-				return err
-			}
-			return migrate.Register(ctx, conn, set)
-		},
-		check: func(ctx context.Context, planner *rewrite.Planner) error {
-			return migrate.InstallSyncs(ctx, conn, planner)
+		install: func(ctx context.Context) error { return migrate.Install(ctx, conn) },
+		enact: func(ctx context.Context, planner *rewrite.Planner) error {
+			return migrate.Enact(ctx, conn, planner)
 		},
 		fingerprint: func(ctx context.Context, tables []catalog.Name) (string, error) {
 			return catalog.Fingerprint(ctx, conn, tables)

@@ -32,10 +32,11 @@ type fake struct {
 	down       bool   // the database
 	broken     bool   // the present connection
 	compileErr error
-	checkErr   error
-	recordErr  error
+	enactErr   error // and nothing is recorded
+	lostErr    error // of the commit, which has gone through
+	enacted    int   // how often it was tried
+	compiled   map[*rewrite.Planner]*rules.Set
 	planner    *rewrite.Planner
-	checked    int // how often a planner was checked
 	table      *usage.Table
 	strict     bool
 }
@@ -69,7 +70,7 @@ func (f *fake) dial(context.Context, string) (*link, error) {
 			defer f.mu.Unlock()
 			return f.recorded, f.dead()
 		},
-		compile: func(context.Context, *rules.Set, uint64) (*compiled, error) {
+		compile: func(_ context.Context, set *rules.Set, _ uint64) (*compiled, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if err := errors.Join(f.dead(), f.compileErr); err != nil {
@@ -79,25 +80,28 @@ func (f *fake) dial(context.Context, string) (*link, error) {
 				return nil, err
 			}
 			f.log("compile")
-			return &compiled{planner: &rewrite.Planner{}, fingerprint: f.print}, nil
+			p := &rewrite.Planner{}
+			if f.compiled == nil {
+				f.compiled = map[*rewrite.Planner]*rules.Set{}
+			}
+			f.compiled[p] = set
+			return &compiled{planner: p, fingerprint: f.print}, nil
 		},
-		record: func(_ context.Context, set *rules.Set) error {
+		install: func(context.Context) error { return nil },
+		enact: func(_ context.Context, p *rewrite.Planner) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
+			if f.enacted++; f.enactErr != nil {
+				return f.enactErr
+			}
 			f.recorded = map[string]rules.Phase{}
-			phases := make([]string, 0, len(set.Migrations))
-			for _, m := range set.Migrations {
+			phases := make([]string, 0, len(f.compiled[p].Migrations))
+			for _, m := range f.compiled[p].Migrations {
 				f.recorded[m.Name] = m.Phase
 				phases = append(phases, m.Phase.String())
 			}
-			f.log("record:" + strings.Join(phases, ","))
-			return f.recordErr
-		},
-		check: func(context.Context, *rewrite.Planner) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.checked++
-			return f.checkErr
+			f.log("enact:" + strings.Join(phases, ","))
+			return f.lostErr
 		},
 		fingerprint: func(context.Context, []catalog.Name) (string, error) {
 			f.mu.Lock()

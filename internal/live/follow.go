@@ -101,7 +101,7 @@ func (l *Live) recompile(ctx context.Context, link *link) error {
 	set := l.running.set
 	compiled, err := link.compile(ctx, set, l.nextEpoch())
 	if err == nil && anyActive(set) {
-		err = link.check(ctx, compiled.planner)
+		err = l.enact(ctx, link, compiled)
 	}
 	if err != nil {
 		return err

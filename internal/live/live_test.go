@@ -20,7 +20,7 @@ import (
 func TestPhasesAreRecordedBeforeAnySessionWorksUnderThem(t *testing.T) {
 	b := start(t, inPhase("dualwrite"), nil)
 	b.until("ready", ready)
-	if got, want := b.seen(), "close compile record:dualwrite use"; got != want {
+	if got, want := b.seen(), "close compile enact:dualwrite use"; got != want {
 		t.Errorf("events %q, want %q", got, want)
 	}
 }
@@ -96,16 +96,16 @@ func TestTheSameContentIsNoNewEpoch(t *testing.T) {
 
 // What was taken out of the database by hand, or left there by a backfill that was
 // killed, is put right by a reload.
-func TestTheSameContentIsRecordedAndCheckedAgainWhileItIsActive(t *testing.T) {
+func TestTheSameContentIsEnactedAgainWhileItIsActive(t *testing.T) {
 	b := start(t, inPhase("dualwrite"), nil)
 	b.until("ready", ready)
-	b.set(func(f *fake) { f.recorded, f.checked = nil, 0 })
+	b.set(func(f *fake) { f.recorded, f.enacted = nil, 0 })
 	if report, err := b.Reload(context.Background(), "test"); err != nil || len(report.Changes) != 0 {
 		t.Errorf("report %+v, %v", report, err)
 	}
 	b.set(func(f *fake) {
-		if f.checked != 1 || f.recorded["user-status"] != rules.Dualwrite {
-			t.Errorf("checked %d times, recorded %v", f.checked, f.recorded)
+		if f.enacted != 1 || f.recorded["user-status"] != rules.Dualwrite {
+			t.Errorf("enacted %d times, recorded %v", f.enacted, f.recorded)
 		}
 	})
 }
@@ -185,8 +185,8 @@ func TestAChangedCatalogIsANewEpochOfTheSamePhase(t *testing.T) {
 		t.Errorf("the phase is said to be there since epoch %d, want 1", s.Since["user-status"])
 	}
 	b.set(func(f *fake) {
-		if f.checked != 2 {
-			t.Errorf("planners were checked %d times, want twice", f.checked)
+		if f.enacted != 2 {
+			t.Errorf("phases were enacted %d times, want twice", f.enacted)
 		}
 	})
 	b.until("told", func(State) bool {
@@ -206,9 +206,11 @@ func TestRulesThatNoLongerFitTheCatalogStayAndAreReported(t *testing.T) {
 	if !s.Ready || s.Problems[0] != problem.String() {
 		t.Errorf("state %+v", s)
 	}
-	b.set(func(f *fake) { f.compileErr, f.checkErr = nil, errors.New("a column is missing") })
-	b.until("told", func(s State) bool { return len(s.Problems) > 0 && strings.Contains(s.Problems[0], "a column is missing") && s.Epoch == 1 })
-	b.set(func(f *fake) { f.checkErr = nil })
+	b.set(func(f *fake) { f.compileErr, f.enactErr = nil, errors.New("a column is missing") })
+	b.until("told", func(s State) bool {
+		return len(s.Problems) > 0 && strings.Contains(s.Problems[0], "a column is missing") && s.Epoch == 1
+	})
+	b.set(func(f *fake) { f.enactErr = nil })
 	b.until("clean", func(s State) bool { return len(s.Problems) == 0 && s.Epoch == 2 })
 	if n := b.logs.FilterMessageSnippet(catalogRejected).Len(); n != 2 {
 		t.Errorf("%d lines, want 2: one for each problem", n)
@@ -225,10 +227,10 @@ func TestAnActiveMigrationOfTheDatabaseThatTheFileLacksIsRefusedAtStart(t *testi
 	}
 }
 
-func TestPhasesThatCannotBeWorkedUnderAreTakenBack(t *testing.T) {
+func TestPhasesThatCannotBeWorkedUnderAreNotRecorded(t *testing.T) {
 	b := start(t, inPhase("off"), nil)
 	b.until("ready", ready)
-	b.set(func(f *fake) { f.checkErr = errors.New("permission denied for table users") })
+	b.set(func(f *fake) { f.enactErr = errors.New("permission denied for table users") })
 	b.write(inPhase("dualwrite"))
 	s := b.until("told", func(s State) bool { return len(s.Problems) > 0 })
 	if s.Epoch != 1 || !strings.HasSuffix(s.Problems[0], "permission denied for table users") {
@@ -244,10 +246,10 @@ func TestPhasesThatCannotBeWorkedUnderAreTakenBack(t *testing.T) {
 func TestAnUncertainRecordingIsRepeatedWhenTheFileIsPutBack(t *testing.T) {
 	b := start(t, inPhase("off"), nil)
 	b.until("ready", ready)
-	b.set(func(f *fake) { f.recordErr = errDown })
+	b.set(func(f *fake) { f.lostErr = errDown })
 	b.write(inPhase("dualwrite"))
 	b.until("told", func(s State) bool { return len(s.Problems) > 0 })
-	b.set(func(f *fake) { f.recordErr = nil })
+	b.set(func(f *fake) { f.lostErr = nil })
 	b.write(inPhase("off"))
 	b.until("clean", func(s State) bool { return len(s.Problems) == 0 && s.Set.Migrations[0].Phase == rules.Off })
 	b.set(func(f *fake) {

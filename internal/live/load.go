@@ -104,7 +104,7 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		changes = rules.Diff(prev, set)
 		if same, err := l.unchanged(ctx, link, changes); err != nil || same {
 			if err == nil && (l.unsure || anyActive(set)) {
-				err = l.mend(ctx, link, set)
+				err = l.mend(ctx, link)
 			}
 			return &Report{Epoch: l.running.epoch}, err
 		}
@@ -123,11 +123,10 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		return nil, err
 	}
 	if len(recorded) > 0 || anyActive(set) {
-		if err := l.record(ctx, link, set); err != nil {
+		if compiled, err = l.install(ctx, link, set, compiled); err != nil {
 			return nil, err
 		}
-		if compiled, err = l.afterRecord(ctx, link, set, compiled); err != nil {
-			l.takeBack(ctx, link)
+		if err := l.enact(ctx, link, compiled); err != nil {
 			return nil, err
 		}
 	}
@@ -135,49 +134,38 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 	return &Report{Epoch: l.running.epoch, Changes: changeLines(changes), Warnings: warnings}, nil
 }
 
-// record writes the phases of set to the database. After a failure nobody
-// knows which phases are recorded, so the next load records again.
-func (l *Live) record(ctx context.Context, link *link, set *rules.Set) error {
+// install makes what the database must have before phases are recorded. The first
+// time makes relations that the catalog counts.
+func (l *Live) install(ctx context.Context, link *link, set *rules.Set, c *compiled) (*compiled, error) {
+	if err := link.install(ctx); err != nil {
+		return nil, err
+	}
+	seen, err := link.fingerprint(ctx, c.tables)
+	if err == nil && seen != c.fingerprint {
+		return link.compile(ctx, set, l.nextEpoch())
+	}
+	return c, err
+}
+
+// enact records the phases in the database, and makes what sessions need that work
+// under them. A failure leaves what was there; but whether it was one, where the
+// connection is lost, nobody knows, so the next load does it again.
+func (l *Live) enact(ctx context.Context, link *link, c *compiled) error {
 	l.unsure = true
-	if err := link.record(ctx, set); err != nil {
+	if err := link.enact(ctx, c.planner); err != nil {
 		return err
 	}
 	l.unsure = false
 	return nil
 }
 
-// mend records the phases in force once more, which tells writers that a backfill
-// that was killed is over, and makes what was taken out of the schema pgjanus.
-func (l *Live) mend(ctx context.Context, link *link, set *rules.Set) error {
-	if err := l.record(ctx, link, set); err != nil {
+// mend enacts what is in force once more, which tells writers that a backfill that
+// was killed is over, and makes what was taken out of the schema pgjanus.
+func (l *Live) mend(ctx context.Context, link *link) error {
+	if err := link.install(ctx); err != nil {
 		return err
 	}
-	return link.check(ctx, l.running.compiled.planner)
-}
-
-// afterRecord checks that set can be worked under now that its phases are
-// recorded. The first recording makes relations that the catalog counts.
-func (l *Live) afterRecord(ctx context.Context, link *link, set *rules.Set, c *compiled) (*compiled, error) {
-	seen, err := link.fingerprint(ctx, c.tables)
-	if err == nil && seen != c.fingerprint {
-		c, err = link.compile(ctx, set, l.nextEpoch())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, link.check(ctx, c.planner)
-}
-
-// takeBack records the phases in force again after others were recorded that
-// cannot be worked under.
-func (l *Live) takeBack(ctx context.Context, link *link) {
-	l.unsure = true
-	if l.running == nil {
-		return // nothing works under any phase
-	}
-	if err := l.record(ctx, link, l.running.set); err != nil {
-		l.opt.Log.Error("taking back the recorded phases", zap.Error(err))
-	}
+	return l.enact(ctx, link, l.running.compiled)
 }
 
 // unchanged says that neither the rules nor the catalog differ from what is
