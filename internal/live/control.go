@@ -34,7 +34,8 @@ type link struct {
 	phases      func(context.Context) (map[string]rules.Phase, error)
 	compile     func(context.Context, *rules.Set, uint64) (*compiled, error)
 	install     func(context.Context) error                   // what the database must have before anything is recorded
-	enact       func(context.Context, *rewrite.Planner) error // records the phases, and makes functions and triggers: all or nothing
+	equip       func(context.Context, *rewrite.Planner) error // makes functions and triggers
+	enact       func(context.Context, *rewrite.Planner) error // records the phases and equips: all or nothing
 	fingerprint func(context.Context, []catalog.Name) (string, error)
 	broken      func() bool // the connection cannot be used any more
 	close       func()
@@ -70,6 +71,9 @@ func dial(ctx context.Context, dsn string) (*link, error) {
 			}, nil
 		},
 		install: func(ctx context.Context) error { return migrate.Install(ctx, conn) },
+		equip: func(ctx context.Context, planner *rewrite.Planner) error {
+			return migrate.InstallSyncs(ctx, conn, planner)
+		},
 		enact: func(ctx context.Context, planner *rewrite.Planner) error {
 			return migrate.Enact(ctx, conn, planner)
 		},

@@ -88,6 +88,12 @@ func (f *fake) dial(context.Context, string) (*link, error) {
 			return &compiled{planner: p, fingerprint: f.print}, nil
 		},
 		install: func(context.Context) error { return nil },
+		equip: func(context.Context, *rewrite.Planner) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.log("equip")
+			return f.enactErr
+		},
 		enact: func(_ context.Context, p *rewrite.Planner) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -97,11 +97,12 @@ func (l *Live) catalogChange() string {
 
 // recompile puts the same rules in force against the catalog of now. What syncs do
 // depends on it, so other functions may be needed, and triggers on new partitions.
+// No phase is recorded: another process may have gone on to the next.
 func (l *Live) recompile(ctx context.Context, link *link) error {
 	set := l.running.set
 	compiled, err := link.compile(ctx, set, l.nextEpoch())
 	if err == nil && anyActive(set) {
-		err = l.enact(ctx, link, compiled)
+		err = link.equip(ctx, compiled.planner)
 	}
 	if err != nil {
 		return err

@@ -185,8 +185,8 @@ func TestAChangedCatalogIsANewEpochOfTheSamePhase(t *testing.T) {
 		t.Errorf("the phase is said to be there since epoch %d, want 1", s.Since["user-status"])
 	}
 	b.set(func(f *fake) {
-		if f.enacted != 2 {
-			t.Errorf("phases were enacted %d times, want twice", f.enacted)
+		if got, want := strings.Join(f.events, " "), "close compile enact:dualwrite use compile equip use"; got != want {
+			t.Errorf("events %q, want %q", got, want)
 		}
 	})
 	b.until("told", func(State) bool {
