@@ -29,7 +29,12 @@ WHERE phase <> 'off' AND name <> ALL ($1::text[])`
 // works under it. Migrations that set lacks are recorded as off. It needs
 // Install to have run.
 func Register(ctx context.Context, conn *pgx.Conn, set *rules.Set) error {
-	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error { return registerAll(ctx, tx, set) })
+	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
+		if err := registerAll(ctx, tx, set); err != nil {
+			return err
+		}
+		return settleAll(ctx, tx, set)
+	})
 }
 
 // Enact is Register and InstallSyncs in one transaction: where a function or a
@@ -39,7 +44,10 @@ func Enact(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error 
 		if err := registerAll(ctx, tx, planner.Set()); err != nil {
 			return err
 		}
-		return installAll(ctx, tx, planner)
+		if err := installAll(ctx, tx, planner); err != nil {
+			return err
+		}
+		return settleAll(ctx, tx, planner.Set())
 	})
 }
 
@@ -73,16 +81,26 @@ func register(ctx context.Context, tx pgx.Tx, m *rules.Migration) error {
 	if _, err := ensureSequence(ctx, tx, rewrite.BackSequence(m.Name), "SELECT, USAGE"); err != nil {
 		return err
 	}
-	if made, err := ensureSequence(ctx, tx, rewrite.FillSequence(m.Name), "SELECT"); err != nil || made {
-		return err
+	_, err := ensureSequence(ctx, tx, rewrite.FillSequence(m.Name), "SELECT")
+	return err
+}
+
+// settleAll sees to backfills that were killed: each leaves a batch announced,
+// which holds up writers at REPEATABLE READ until someone sees that it is over. It
+// stands at the end of a transaction, since a backfill waits for its lock.
+func settleAll(ctx context.Context, tx pgx.Tx, set *rules.Set) error {
+	for i := range set.Migrations {
+		name := set.Migrations[i].Name
+		var alone bool
+		err := tx.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_xact_lock(`+fillLock+`)`, name).Scan(&alone)
+		if err == nil && alone {
+			err = settle(ctx, tx, name)
+		}
+		if err != nil {
+			return fmt.Errorf("looking for a backfill of %s that was killed: %w", name, err)
+		}
 	}
-	// A backfill that was killed leaves a batch announced, which holds up
-	// writers at REPEATABLE READ until someone sees that it is over.
-	var alone bool
-	if err := tx.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_xact_lock(`+fillLock+`)`, m.Name).Scan(&alone); err != nil || !alone {
-		return err
-	}
-	return settle(ctx, tx, m.Name)
+	return nil
 }
 
 // ensureSequence makes a sequence, beginning at 0, where it is missing; grant is
