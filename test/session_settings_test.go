@@ -121,3 +121,18 @@ func TestSettingsOfSessionsChangeNothing(t *testing.T) {
 		pgtest.Agree(t, g.direct)
 	}
 }
+
+// A function that a statement calls can take away the keys that it has recorded. A
+// guard does not rely on them.
+func TestResetAllInsideAStatement(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "CREATE FUNCTION forgets(int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RESET ALL; RETURN $1; END'")
+	for text, drift := range map[string]int64{pgtest.CanonRules("dualwrite"): 2, guarded(): 0} {
+		g.use(text)
+		pgtest.Exec(t, g.dsn, "DELETE FROM users", "INSERT INTO users (id) VALUES (1), (2), (3)", "UPDATE users SET is_active = (SELECT false) RETURNING forgets(id)")
+		if n := pgtest.Drift(t, g.direct)["user-status"]; int64(n) != drift {
+			t.Errorf("drift of %d keys, want %d, under\n%s", n, drift, text)
+		}
+		g.phase("off")
+	}
+}
