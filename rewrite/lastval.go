@@ -53,9 +53,12 @@ func (m *Migration) draws() bool {
 }
 
 // keepLastval adds code that leaves lastval() as it is; draws says whether it
-// would not by itself. A session that has not drawn yet pays for a subtransaction
-// and an error, so this stands close to what draws. Once the setting has
-// something in it, also 'none', lastval() is defined: a mark was drawn.
+// would not by itself. A session that has not drawn yet pays for an error, so this
+// stands close to what draws.
+//
+// lastval() fails also where the sequence is gone since, or the role may not look at
+// it: one that a function of another's rights has drawn from, or that of an identity
+// column. Then it is none, and behind the code it is not asked again.
 //
 // What comes behind the code is one expression, since PL/pgSQL evaluates one
 // without a plan of its own.
@@ -69,24 +72,17 @@ func (b *block) keepLastval(draws bool, code func()) {
 		b.variable("marked", "boolean")
 		b.lastval = true
 	}
-	b.line(`IF pg_catalog.length(pg_catalog.current_setting('pgjanus.lastval', true)) OPERATOR(pg_catalog.>) 0 THEN
+	b.line(`BEGIN
 		pgjanus.last := pg_catalog.lastval();
-	ELSE
-		BEGIN
-			pgjanus.last := pg_catalog.lastval();
-		EXCEPTION WHEN object_not_in_prerequisite_state THEN
-			pgjanus.last := NULL;
-		END;
-	END IF;`)
+	EXCEPTION WHEN object_not_in_prerequisite_state OR insufficient_privilege THEN
+		pgjanus.last := NULL;
+	END;`)
 	code()
 	b.line(`pgjanus.marked := CASE
-		WHEN pgjanus.last IS NULL THEN
-			pg_catalog.set_config('pgjanus.lastval', 'none', false) IS NULL OR pg_catalog.nextval('pgjanus.mark') IS NULL
-		WHEN pg_catalog.lastval() OPERATOR(pg_catalog.<>) pgjanus.last THEN
-			CASE WHEN pgjanus.last OPERATOR(pg_catalog.>) -9000000000000000000
-				THEN pg_catalog.set_config('pgjanus.lastval', pgjanus.last::pg_catalog.text, false) IS NULL ELSE false END
-			OR pg_catalog.nextval('pgjanus.mark') IS NULL
-		END;`)
+		WHEN pgjanus.last IS NULL THEN pg_catalog.set_config('pgjanus.lastval', 'none', false) IS NULL
+		WHEN pgjanus.last OPERATOR(pg_catalog.>) -9000000000000000000 THEN pg_catalog.set_config('pgjanus.lastval', pgjanus.last::pg_catalog.text, false) IS NULL
+		ELSE false
+		END OR pg_catalog.nextval('pgjanus.mark') IS NULL;`)
 }
 
 // keepsLastval reports whether sessions may have marks: syncs that leave them

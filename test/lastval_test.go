@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"crypto/rand"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -116,6 +118,39 @@ func TestLastvalBehindWhatASyncSetsOff(t *testing.T) {
 		}
 	}
 	pgtest.Agree(t, g.direct)
+}
+
+// lastval() may fail though the session has drawn a number. That is nothing to
+// a sync.
+func TestSyncsWhereLastvalFails(t *testing.T) {
+	g := newGate(t, 3)
+	role := "writer_" + strings.ToLower(rand.Text())
+	pgtest.Exec(t, g.direct, `ALTER TABLE order_items ALTER id DROP DEFAULT; DROP SEQUENCE order_items_id_seq;
+		ALTER TABLE order_items ALTER id ADD GENERATED ALWAYS AS IDENTITY;
+		CREATE TABLE log (id bigserial PRIMARY KEY);
+		CREATE ROLE `+role+`;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON orders, order_items TO `+role)
+	t.Cleanup(func() { pgtest.Exec(t, g.direct, "DROP OWNED BY "+role+"; DROP ROLE "+role) })
+	g.phase("dualwrite")
+	g.refill()
+	pgtest.Exec(t, g.direct, "GRANT USAGE ON SCHEMA pgjanus TO "+role+"; GRANT SELECT ON ALL TABLES IN SCHEMA pgjanus TO "+role)
+	const more = `UPDATE orders SET items = items || '[{"sku":"more"}]'`
+	play := func(name string, texts ...string) {
+		conn := pgtest.Connect(t, g.dsn)
+		defer conn.Close(context.Background())
+		for _, text := range texts {
+			do(t, conn, text)
+		}
+		g.noDrift(t, name)
+	}
+	play("DISCARD SEQUENCES", more, "DISCARD SEQUENCES", more)
+	play("a sequence that is gone", more, "CREATE TEMP TABLE log (id serial)", "INSERT INTO log DEFAULT VALUES", "DROP TABLE pg_temp.log", more)
+	play("that of an identity column", "SET ROLE "+role, more, more)
+	play("that of another role", "INSERT INTO log DEFAULT VALUES", "SET ROLE "+role, more)
+	pgtest.Exec(t, g.direct, `CREATE FUNCTION log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN INSERT INTO log DEFAULT VALUES; RETURN NULL; END';
+		CREATE TRIGGER log AFTER INSERT ON order_items FOR EACH ROW EXECUTE FUNCTION log()`)
+	g.phase("dualwrite")
+	play("that of another role's trigger", "SET ROLE "+role, more, more)
 }
 
 // told returns the rows and the error of a statement.
