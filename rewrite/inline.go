@@ -44,7 +44,7 @@ func (m *Migration) inlines() bool {
 	for _, t := range append(m.up[:len(m.up):len(m.up)], m.down...) {
 		seen = seen && m.sees(t.cols...)
 	}
-	return seen && !m.reserved
+	return seen && !m.reserved && !m.collated()
 }
 
 // inlineUpdate edits SET so that it computes the new columns as well.
@@ -123,7 +123,7 @@ func (w *planning) setEnd(i int) int {
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
 	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || !m.sees(m.UpColumns()...) {
+	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || m.collated() || !m.sees(m.UpColumns()...) {
 		return false
 	}
 	columns := targetNames(n.Cols)
