@@ -45,12 +45,15 @@ func elements(query string) (e elementwise, ok bool) {
 		sel.Op != pg_query.SetOperation_SETOP_NONE || len(sel.ValuesLists) > 0 {
 		return e, false
 	}
+	whole := false // it has the row of the function itself, which a number would be part of
 	for _, target := range sel.TargetList {
 		multiplies := false // it may be an aggregate, or return a set
 		walk(target, func(n node) {
 			switch n.(type) {
 			case *pg_query.FuncCall, *pg_query.SubLink:
 				multiplies = true
+			case *pg_query.A_Star:
+				whole = true
 			}
 		})
 		if multiplies {
@@ -76,7 +79,7 @@ func elements(query string) (e elementwise, ok bool) {
 	open := next(tokens, tokenAt(tokens, int(call.Location)), tokenOpen)
 	end := closing(tokens, open)
 	e.count = "coalesce(" + counter + query[tokens[open].start:tokens[end].end] + ", 0)"
-	if len(sel.SortClause) == 0 {
+	if len(sel.SortClause) == 0 && !whole {
 		e.numbered = numbered(query, tokens, from, end)
 	}
 	return e, true

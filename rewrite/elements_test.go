@@ -23,6 +23,8 @@ func TestElementwiseQueries(t *testing.T) {
 		{`SELECT e ->> 'sku' AS sku FROM jsonb_array_elements(` + items + `) e`, true, true},
 		{`SELECT "E x" FROM json_array_elements_text('[1, "b"]') "E x"`, true, true},
 		{`SELECT 1 AS one FROM jsonb_array_elements_text('["c", "b"]') AS f(v)`, true, true},
+		{`SELECT i::text AS whole FROM jsonb_to_recordset(` + items + `) AS i(sku text, "N" int)`, true, false},
+		{`SELECT i IS NULL AS none FROM jsonb_to_recordset('[{}, {"sku": "a"}]') AS i(sku text)`, true, false},
 		{`SELECT v FROM unnest('{c,b,NULL}'::text[]) v`, true, false},
 		{`SELECT p.a, p."B" FROM unnest(ARRAY[(1, 'x')::pair, (0, 'y')::pair]) p`, true, false},
 		{`SELECT v, n FROM jsonb_array_elements_text('["c", "b"]') WITH ORDINALITY AS f(v, n)`, true, false},
