@@ -73,7 +73,7 @@ func elements(query string) (e elementwise, ok bool) {
 	}
 	counter := counters[call.Funcname[len(call.Funcname)-1].GetString_().GetSval()]
 	tokens, err := scan(query)
-	if counter == "" || err != nil {
+	if counter == "" || counter == "cardinality" && !array(call.Args[0]) || err != nil {
 		return e, false
 	}
 	open := next(tokens, tokenAt(tokens, int(call.Location)), tokenOpen)
@@ -83,6 +83,19 @@ func elements(query string) (e elementwise, ok bool) {
 		e.numbered = numbered(query, tokens, from, end)
 	}
 	return e, true
+}
+
+// array reports whether an argument of unnest is an array, and not a multirange or
+// a tsvector. Of a parameter that is not known here.
+func array(n *pg_query.Node) bool {
+	switch {
+	case n.GetTypeCast() != nil:
+		return len(n.GetTypeCast().TypeName.ArrayBounds) > 0
+	case n.GetFuncCall() != nil:
+		name := n.GetFuncCall().Funcname
+		return has([]string{"string_to_array", "regexp_split_to_array"}, name[len(name)-1].GetString_().GetSval())
+	}
+	return n.GetParamRef() != nil || n.GetAArrayExpr() != nil
 }
 
 // numbered gives the function of an elementwise query, whose call ends at token

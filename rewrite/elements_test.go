@@ -27,6 +27,8 @@ func TestElementwiseQueries(t *testing.T) {
 		{`SELECT i IS NULL AS none FROM jsonb_to_recordset('[{}, {"sku": "a"}]') AS i(sku text)`, true, false},
 		{`SELECT v FROM unnest('{c,b,NULL}'::text[]) v`, true, false},
 		{`SELECT p.a, p."B" FROM unnest(ARRAY[(1, 'x')::pair, (0, 'y')::pair]) p`, true, false},
+		{`SELECT v FROM unnest(string_to_array('a,b', ',')) v`, true, false},
+		{`SELECT v.lexeme FROM unnest('a b'::tsvector) v`, false, false},
 		{`SELECT v, n FROM jsonb_array_elements_text('["c", "b"]') WITH ORDINALITY AS f(v, n)`, true, false},
 		{`SELECT v FROM jsonb_array_elements_text('["c", "b"]') AS f(v) ORDER BY v`, true, false},
 		{`SELECT v FROM jsonb_array_elements_text('["c", "b"]') AS f(v) WHERE v > 'b'`, false, false},

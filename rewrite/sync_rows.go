@@ -103,7 +103,10 @@ func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
 // count is how many rows up yields for the row in the arguments.
 func (s syncText) count() string {
-	if e, ok := elements(s.upRows()); ok {
+	typed := s
+	typed.probe = true // then arguments have their types
+	if _, ok := elements(typed.upRows()); ok {
+		e, _ := elements(s.upRows())
 		return e.count
 	}
 	return "(SELECT count(*) FROM (" + s.upRows() + ") u)"
