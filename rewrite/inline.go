@@ -122,7 +122,11 @@ func (w *planning) setEnd(i int) int {
 
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
-	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
+	sel := n.SelectStmt.GetSelectStmt()
+	rows := sel.GetValuesLists()
+	if sel.GetWithClause() != nil || len(sel.GetSortClause()) > 0 || sel.GetLimitCount() != nil || sel.GetLimitOffset() != nil {
+		return false // then it is a query, whose parameters do not have the types of the columns
+	}
 	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || m.collated() || !m.sees(m.UpColumns()...) {
 		return false
 	}
