@@ -69,7 +69,7 @@ func (s *Snapshot) resolveOne(ctx context.Context, tx pgx.Tx, r ExprRequest) (e 
 		}
 		return Expr{}, fmt.Errorf("asking Postgres: %w", err)
 	}
-	return describe(ctx, savepoint, r)
+	return describe(ctx, savepoint, r, oid)
 }
 
 const describeSQL = `
@@ -80,8 +80,14 @@ const yieldsSQL = `
 SELECT attname::text, format_type(atttypid, atttypmod), attcollation FROM pg_attribute
 WHERE attrelid = $1::regclass AND attnum > 0 ORDER BY attnum`
 
-// describe reads the view back as Postgres understood it.
-func describe(ctx context.Context, tx pgx.Tx, r ExprRequest) (Expr, error) {
+const readsSQL = `
+SELECT DISTINCT n.nspname::text, c.relname::text FROM pg_rewrite r
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.ev_class = $1::regclass AND c.oid NOT IN (r.ev_class, $2) AND c.relkind <> 'S' ORDER BY 1, 2`
+
+// describe reads the view back as Postgres understood it. table is that of the request.
+func describe(ctx context.Context, tx pgx.Tx, r ExprRequest, table uint32) (Expr, error) {
 	if err := setLocal(ctx, tx, printing[:]...); err != nil {
 		return Expr{}, err
 	}
@@ -102,6 +108,15 @@ func describe(ctx context.Context, tx pgx.Tx, r ExprRequest) (Expr, error) {
 			c.Name = ""
 		}
 		e.Columns = append(e.Columns, c)
+		return err
+	})
+	if err != nil {
+		return Expr{}, err
+	}
+	err = each(ctx, tx, "what it reads", readsSQL, []any{view, table}, func(row pgx.Rows) error {
+		var name Name
+		err := row.Scan(&name.Schema, &name.Name)
+		e.Reads = append(e.Reads, name)
 		return err
 	})
 	if err != nil {

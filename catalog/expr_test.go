@@ -222,6 +222,20 @@ func TestFunctionsOfTheUserAreNamed(t *testing.T) {
 	}
 }
 
+func TestTablesBesideItsOwnAreNamed(t *testing.T) {
+	conn := database(t, people, `CREATE TABLE "Kinds" (id int, kind text); CREATE VIEW kinds AS SELECT * FROM "Kinds"; CREATE SEQUENCE s`)
+	for sql, want := range map[string][]Name{
+		`lower(old.name)`: nil,
+		`(SELECT max(kind) FROM "Kinds" k WHERE k.id = old.id)`:                                   {{"public", "Kinds"}},
+		`(SELECT kind FROM kinds LIMIT 1) || (WITH k AS (TABLE "Kinds") SELECT max(kind) FROM k)`: {{"public", "Kinds"}, {"public", "kinds"}},
+		`(SELECT count(*) FROM pg_class)::text || (SELECT last_value FROM s)`:                     nil,
+	} {
+		if e := resolveOne(t, conn, ScalarOverOld, "people", sql); e.Err != nil || !reflect.DeepEqual(e.Reads, want) {
+			t.Errorf("%s: %+v, want reads %v", sql, e, want)
+		}
+	}
+}
+
 func TestResolvingNeedsTemporaryViews(t *testing.T) {
 	conn := database(t, people)
 	run(t, conn, `DO $$BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END$$`)

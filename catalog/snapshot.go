@@ -167,6 +167,8 @@ type Expr struct {
 	Stable   []string
 	// Functions are those that are not built in, aggregates included.
 	Functions []Name
+	// Reads are the tables and views beside the request's table that it reads.
+	Reads []Name
 	// Err is set, and all else empty, when Postgres refused the expression.
 	Err *ExprError
 }

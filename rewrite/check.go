@@ -240,6 +240,10 @@ func (c *check) resolved(e rules.Expr, id string) *catalog.Expr {
 		c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s uses %s, whose result depends on session settings such as TimeZone and DateStyle",
 			c.file, c.rule.Name, quoted(x.Stable)))
 	}
+	for _, name := range x.Reads {
+		c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s reads %s, and rows that are stored do not follow when that changes: run pgjanus backfill --restart then",
+			c.file, c.rule.Name, name))
+	}
 	return &x
 }
 

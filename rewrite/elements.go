@@ -45,12 +45,15 @@ func elements(query string) (e elementwise, ok bool) {
 		sel.Op != pg_query.SetOperation_SETOP_NONE || len(sel.ValuesLists) > 0 {
 		return e, false
 	}
+	whole := false // it has the row of the function itself, which a number would be part of
 	for _, target := range sel.TargetList {
 		multiplies := false // it may be an aggregate, or return a set
 		walk(target, func(n node) {
 			switch n.(type) {
 			case *pg_query.FuncCall, *pg_query.SubLink:
 				multiplies = true
+			case *pg_query.A_Star:
+				whole = true
 			}
 		})
 		if multiplies {
@@ -70,16 +73,29 @@ func elements(query string) (e elementwise, ok bool) {
 	}
 	counter := counters[call.Funcname[len(call.Funcname)-1].GetString_().GetSval()]
 	tokens, err := scan(query)
-	if counter == "" || err != nil {
+	if counter == "" || counter == "cardinality" && !array(call.Args[0]) || err != nil {
 		return e, false
 	}
 	open := next(tokens, tokenAt(tokens, int(call.Location)), tokenOpen)
 	end := closing(tokens, open)
 	e.count = "coalesce(" + counter + query[tokens[open].start:tokens[end].end] + ", 0)"
-	if len(sel.SortClause) == 0 {
+	if len(sel.SortClause) == 0 && !whole {
 		e.numbered = numbered(query, tokens, from, end)
 	}
 	return e, true
+}
+
+// array reports whether an argument of unnest is an array, and not a multirange or
+// a tsvector. Of a parameter that is not known here.
+func array(n *pg_query.Node) bool {
+	switch {
+	case n.GetTypeCast() != nil:
+		return len(n.GetTypeCast().TypeName.ArrayBounds) > 0
+	case n.GetFuncCall() != nil:
+		name := n.GetFuncCall().Funcname
+		return has([]string{"string_to_array", "regexp_split_to_array"}, name[len(name)-1].GetString_().GetSval())
+	}
+	return n.GetParamRef() != nil || n.GetAArrayExpr() != nil
 }
 
 // numbered gives the function of an elementwise query, whose call ends at token

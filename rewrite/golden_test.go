@@ -54,7 +54,7 @@ var ownRows = regexp.MustCompile(`CASE WHEN "(\w+)"\.tableoid OPERATOR\(pg_catal
 // every statement, so that goldens show what differs.
 func shorten(p *rewrite.Planner, text string) string {
 	for _, m := range p.Migrations() {
-		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
+		for _, row := range []string{`"orders"`, `"users"`, `"counters"`, `"public"."orders"`, `"public"."users"`, `"o"`, `"u"`, `"c"`, `"Order"`} {
 			text = strings.ReplaceAll(text, m.Record(row), "<record "+m.Rule.Name+" of "+row+">")
 		}
 		if m.Rule.Kind == rules.Rows && m.New != nil {

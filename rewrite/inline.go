@@ -44,7 +44,7 @@ func (m *Migration) inlines() bool {
 	for _, t := range append(m.up[:len(m.up):len(m.up)], m.down...) {
 		seen = seen && m.sees(t.cols...)
 	}
-	return seen && !m.reserved
+	return seen && !m.reserved && !m.collated()
 }
 
 // inlineUpdate edits SET so that it computes the new columns as well.
@@ -65,6 +65,9 @@ func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
 			last := end
 			if i+1 < len(n.TargetList) {
 				last = tokenAt(w.tokens, int(n.TargetList[i+1].GetResTarget().Location)) - 2
+				if w.tokens[last].kind == tokenComma { // (a, b) = .. is next
+					last--
+				}
 			}
 			value, ok = w.copied(target, last)
 		}
@@ -97,9 +100,13 @@ func (w *planning) setEnd(i int) int {
 		case tokenOpen:
 			depth++
 		case tokenClose:
-			if depth--; depth < 0 {
+			if depth--; depth >= 0 {
+				continue
+			}
+			if i+1 == len(w.tokens) || w.tokens[i+1].kind != tokenEquals {
 				return i - 1
 			}
+			depth = 0 // i is in (a, b) = ..
 		case pg_query.Token_FROM:
 			if depth == 0 && w.tokens[i-1].kind != pg_query.Token_DISTINCT {
 				return i - 1
@@ -115,8 +122,12 @@ func (w *planning) setEnd(i int) int {
 
 // inlineInsert edits the column list and every row of VALUES.
 func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
-	rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
-	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || !m.sees(m.UpColumns()...) {
+	sel := n.SelectStmt.GetSelectStmt()
+	rows := sel.GetValuesLists()
+	if sel.GetWithClause() != nil || len(sel.GetSortClause()) > 0 || sel.GetLimitCount() != nil || sel.GetLimitOffset() != nil {
+		return false // then it is a query, whose parameters do not have the types of the columns
+	}
+	if w.syncsOnly || len(rows) == 0 || len(n.Cols) == 0 || m.reserved || m.collated() || !m.sees(m.UpColumns()...) {
 		return false
 	}
 	columns := targetNames(n.Cols)
@@ -221,7 +232,9 @@ func (w *planning) constant(n *pg_query.Node) (string, bool) {
 		}
 		end := i
 		if w.tokens[i].kind == tokenMinus {
-			end++
+			if end++; w.tokens[end].kind != pg_query.Token_ICONST && w.tokens[end].kind != pg_query.Token_FCONST {
+				return "", false // -(1), - -1
+			}
 		}
 		switch w.tokens[end].kind {
 		case pg_query.Token_TRUE_P, pg_query.Token_FALSE_P, pg_query.Token_NULL_P:

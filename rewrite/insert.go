@@ -37,7 +37,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			switch {
 			case w.both[m.self()]:
 				w.settle(wr, m, rowName(n.Relation), checking)
-			case m.tolerant(),
+			case m.byKeysOnly(),
 				w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))

@@ -251,7 +251,10 @@ func (w *planning) locksParents(m *Migration, rv *pg_query.RangeVar, joined []*p
 		at = w.whereAt(end)
 		condition = " WHERE " + copyOf(w.text, w.tokens[at+1].start, w.tokens[end].end) + "\n"
 	}
-	tables := fmt.Sprintf("%s AS %s", QName(m.Rule.New.Table), rowName(rv))
+	tables := QName(m.Rule.New.Table)
+	if rv.Alias != nil { // else conditions may name it with its schema
+		tables += " AS " + rowName(rv)
+	}
 	if len(joined) > 0 {
 		first := next(w.tokens[:at], from, keyword)
 		if first < 0 {

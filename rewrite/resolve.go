@@ -43,10 +43,14 @@ func (r *relation) newAlone(rv *pg_query.RangeVar, what string) error {
 	}
 }
 
-// rowName is how the statement's other clauses name the row of rv.
+// rowName is how the statement's other clauses name the row of rv. The schema
+// tells it from that of a table with the same name elsewhere.
 func rowName(rv *pg_query.RangeVar) string {
-	if rv.Alias != nil {
+	switch {
+	case rv.Alias != nil:
 		return Ident(rv.Alias.Aliasname)
+	case rv.Schemaname != "":
+		return Ident(rv.Schemaname) + "." + Ident(rv.Relname)
 	}
 	return Ident(rv.Relname)
 }

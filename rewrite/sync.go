@@ -93,8 +93,8 @@ func (m *Migration) buildSyncs() (err error) {
 		m.syncs.back = build("back", false, (*block).rowsBack)
 		m.syncs.check = build("check", false, (*block).rowsCheck)
 	}
-	if m.tolerant() {
-		return err // by keys one subtransaction is enough for a statement
+	if m.byKeysOnly() {
+		return err
 	}
 	m.syncs.byRow = build("row", true, (*block).rowsByRow)
 	m.syncs.fresh = build("fresh", true, (*block).rowsFresh)

@@ -156,15 +156,24 @@ func (s syncText) rowsDown() string {
 		keys = " FROM " + keys
 	}
 	set := list(s.Rule.Old.Columns, func(i int, c string) string {
-		return fmt.Sprintf("%s = CASE WHEN %s THEN (%s) ELSE old.%[1]s END", Ident(c), s.upDiffers("old"), s.downOf(i, oldKey(s.Migration)))
+		return fmt.Sprintf("%s = CASE WHEN %s THEN (%s) ELSE old.%[1]s END", Ident(c), s.upDiffers(s.UpSQL(0, "old"), oldKey(s.Migration)), s.downOf(i, oldKey(s.Migration)))
 	})
 	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s", QName(s.Rule.Old.Table), set, keys, where)
 }
 
 // rowsKept is the condition under which one of the keys still disagrees.
 func (s syncText) rowsKept() string {
+	if s.byRow {
+		return s.rowsDisagree(s.upRows(), s.keyArgument, s.argument)
+	}
 	from, where := s.oldRows()
-	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.rowsDisagree("old"))
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.rowsDrift("old"))
+}
+
+// rowsDrift is rowsDisagree for the old row named alias.
+func (m *Migration) rowsDrift(alias string) string {
+	column := func(c string) string { return Ident(alias) + "." + Ident(c) }
+	return m.rowsDisagree(m.UpSQL(0, alias), func(i int) string { return column(m.Key[i].Name) }, column)
 }
 
 // moreThanUp is the condition that the new rows of one of the keys are not what up
@@ -176,12 +185,12 @@ func (s syncText) moreThanUp() string {
 
 // rowsDisagree is the condition under which an old row and its new rows drift:
 // neither does up give the one nor down the other.
-func (m *Migration) rowsDisagree(alias string) string {
-	differ := m.upDiffers(alias)
+func (m *Migration) rowsDisagree(up string, key func(i int) string, value func(column string) string) string {
+	differ := m.upDiffers(up, key)
 	if !m.lossy() {
 		return differ
 	}
-	return differ + " AND NOT (" + m.downHolds(func(i int) string { return alias + "." + Ident(m.Key[i].Name) }, func(c string) string { return alias + "." + Ident(c) }) + ")"
+	return differ + " AND NOT (" + m.downHolds(key, value) + ")"
 }
 
 // oldKey names the key columns of a row named old.
@@ -206,18 +215,18 @@ func (m *Migration) downHolds(key func(i int) string, value func(column string) 
 	return strings.Join(same, " AND ")
 }
 
-// upDiffers is the condition that the new rows of the old row named alias are
-// not, one by one in the order of their primary key, what up yields.
-func (m *Migration) upDiffers(alias string) string {
+// upDiffers is the condition that the new rows of a key are not, one by one in
+// the order of their primary key, what up yields.
+func (m *Migration) upDiffers(up string, key func(i int) string) string {
 	columns := m.UpColumns()
-	up := list(columns, func(i int, c string) string {
+	yielded := list(columns, func(i int, c string) string {
 		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(c), CastType(m.New.Column(c)), i)
 	})
 	there := list(columns, func(i int, c string) string { return fmt.Sprintf("t.%s AS c%d", Ident(c), i) })
 	order := list(m.New.Key, func(_ int, k string) string { return "t." + Ident(k) })
 	return fmt.Sprintf("EXISTS (SELECT FROM (SELECT row_number() OVER () AS n, %s FROM (%s) u) d"+
 		" FULL JOIN (SELECT row_number() OVER (ORDER BY %s) AS n, %s FROM %s t WHERE %s) c ON c.n = d.n WHERE c.n IS NULL OR d.n IS NULL OR %s)",
-		up, m.UpSQL(0, alias), order, there, QName(m.Rule.New.Table), m.onParents("t", func(i int) string { return Ident(alias) + "." + Ident(m.Key[i].Name) }), m.RowsDiffer("c", "d"))
+		yielded, up, order, there, QName(m.Rule.New.Table), m.onParents("t", key), m.RowsDiffer("c", "d"))
 }
 
 // ParentRecord is Record for a row of the new table: it appends the key of the

@@ -24,6 +24,7 @@ func (b *block) rows(s syncText) {
 	b.guard(s)
 	if !s.lossy() {
 		b.statement(s, "", syncText.rowsPaired)
+		b.demandRows(s)
 		return
 	}
 	b.line("IF %s THEN", writtenBack(s.Rule.Name))
@@ -31,6 +32,15 @@ func (b *block) rows(s syncText) {
 	b.line("ELSE")
 	b.statement(s, "", syncText.rowsPaired)
 	b.line("END IF;")
+	b.demandRows(s)
+}
+
+// demandRows fails where a trigger of the user has seen to it that new rows are
+// not what up yields.
+func (b *block) demandRows(s syncText) {
+	if len(s.New.Triggers) > 0 {
+		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.New.Name.String()+" has kept the new shape from being written", "Let the trigger leave rows as they are written.")
+	}
 }
 
 // rowsByRow is rowsByKeys for one old row, which is in the arguments. Where no
@@ -61,6 +71,7 @@ func (b *block) rowsByRow(s syncText) {
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsPaired) })
+	b.demandRows(s)
 	b.done()
 	b.line("END IF;")
 	b.line("IF pg_catalog.cardinality(%s.pk0) OPERATOR(pg_catalog.>) 0 THEN", label)
@@ -69,12 +80,14 @@ func (b *block) rowsByRow(s syncText) {
 	b.line("IF %s.want OPERATOR(pg_catalog.>) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
 	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsAppend) })
 	b.line("END IF;")
+	b.demandRows(s)
 }
 
 // rowsFresh inserts the new rows of one old row, which is in the arguments and
 // has none. It needs no guard: it looks at nothing that is in the database.
 func (b *block) rowsFresh(s syncText) {
 	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsInsert) })
+	b.demandRows(s)
 }
 
 // rowsInsert inserts what up yields for the row in the arguments.
@@ -90,7 +103,10 @@ func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
 // count is how many rows up yields for the row in the arguments.
 func (s syncText) count() string {
-	if e, ok := elements(s.upRows()); ok {
+	typed := s
+	typed.probe = true // then arguments have their types
+	if _, ok := elements(typed.upRows()); ok {
+		e, _ := elements(s.upRows())
 		return e.count
 	}
 	return "(SELECT count(*) FROM (" + s.upRows() + ") u)"

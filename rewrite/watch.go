@@ -284,7 +284,7 @@ func (s syncText) disagreeing() string {
 	from, where := s.oldRows()
 	disagree := s.disagree
 	if s.Rule.Kind == rules.Rows {
-		disagree = s.rowsDisagree
+		disagree = s.rowsDrift
 	}
 	if s.tolerant() { // what is dirty is known
 		where += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM pgjanus.dirty d WHERE d.migration = %s AND d.key = ARRAY[%s])", Literal(s.Rule.Name),

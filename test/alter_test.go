@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -138,5 +139,23 @@ func TestChangesOfTheFunctionsThatUpAndDownCall(t *testing.T) {
 	} {
 		do(t, conn, text)
 		g.noDrift(t, text)
+	}
+}
+
+// Rows that are stored would keep what the table said before.
+func TestAnotherTableThatUpReadsIsWarnedAbout(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `CREATE TABLE kinds (k int, name text);
+		CREATE TABLE things (id int PRIMARY KEY, k int, kind text)`)
+	p := g.compile(`migrations:
+  - name: things
+    phase: dualwrite
+    kind: columns
+    old: {table: public.things, key: [id], columns: [k]}
+    new: {table: public.things, columns: [kind]}
+    up: {kind: "(SELECT max(name) FROM kinds WHERE kinds.k = old.k)"}
+`)
+	if warnings := strings.Join(p.Warnings(), "\n"); !strings.Contains(warnings, "migration things reads public.kinds") {
+		t.Errorf("the warnings are %q", warnings)
 	}
 }

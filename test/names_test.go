@@ -327,3 +327,27 @@ func TestAClientThatPipelinesIsAskedForEachBind(t *testing.T) {
 	}
 	pgtest.Agree(t, p.gate.direct)
 }
+
+// Two tables of one name may stand in one statement without an alias: the schema
+// tells them apart.
+func TestTwoTablesOfOneNameInAStatement(t *testing.T) {
+	p := newPair(t, 5)
+	for _, dsn := range []string{p.plain, p.gate.direct} {
+		pgtest.Exec(t, dsn, `CREATE SCHEMA archive; CREATE TABLE archive.users AS SELECT id, email, NOT is_active AS is_active FROM users;
+			CREATE TABLE archive.orders AS SELECT id, items || items AS items FROM orders; CREATE TABLE archive.order_items AS SELECT 1 AS id`)
+	}
+	p.gate.phase("dualwrite")
+	p.gate.backfilled()
+	p.alike(t, "SELECT u.id, is_active, items FROM users u JOIN orders o ON o.id = u.id ORDER BY 1",
+		"UPDATE public.users SET is_active = false FROM archive.users WHERE public.users.id = archive.users.id AND archive.users.id < 3",
+		"UPDATE public.users SET is_active = archive.users.is_active FROM archive.users WHERE public.users.id = archive.users.id RETURNING *",
+		"UPDATE public.orders SET items = archive.orders.items FROM archive.orders WHERE public.orders.id = archive.orders.id",
+	)
+	for _, text := range []string{
+		"UPDATE public.order_items SET sku = 'x' FROM archive.order_items WHERE public.order_items.id = archive.order_items.id",
+		"DELETE FROM public.order_items USING archive.order_items WHERE public.order_items.id = archive.order_items.id",
+	} {
+		pgtest.Exec(t, p.gate.dsn, text)
+		p.gate.noDrift(t, text)
+	}
+}

@@ -50,3 +50,39 @@ func TestATriggerThatKeepsTheNewShapeFromBeingWrittenFailsTheStatement(t *testin
 		t.Errorf("%d rows were written", n)
 	}
 }
+
+// So does one of the new table, which changes new rows or keeps them from going.
+func TestATriggerOfTheNewTableThatChangesItsRowsFailsTheStatement(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, `INSERT INTO orders (id, items) VALUES (1, '[{"sku":"A"},{"sku":"B"}]')`,
+		`CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF TG_OP = 'DELETE' THEN RETURN NULL; END IF; NEW.sku := upper(NEW.sku); RETURN NEW; END $$`,
+		`CREATE TRIGGER change BEFORE INSERT OR UPDATE OR DELETE ON order_items FOR EACH ROW EXECUTE FUNCTION change()`)
+	g.phase("dualwrite")
+	g.backfilled()
+	conn := g.connect(pgx.QueryExecModeExec)
+	for _, c := range []struct {
+		text  string
+		fails bool
+	}{
+		{`INSERT INTO orders (items) VALUES ('[{"sku":"A"}]')`, false},
+		{`INSERT INTO orders (items) VALUES ('[{"sku":"a"}]')`, true},
+		{`UPDATE orders SET items = '[{"sku":"B"},{"sku":"C"},{"sku":"D"}]' WHERE id = 1`, false},
+		{`UPDATE orders SET items = '[{"sku":"B"},{"sku":"c"},{"sku":"D"}]' WHERE id = 1`, true},
+		{`UPDATE orders SET items = '[{"sku":"B"},{"sku":"C"},{"sku":"D"},{"sku":"e"}]' WHERE id = 1`, true},
+		{`UPDATE orders SET items = '[{"sku":"B"}]' WHERE id = 1`, true},
+	} {
+		_, err := conn.Exec(context.Background(), c.text)
+		if fails := err != nil && strings.Contains(err.Error(), "27000"); fails != c.fails {
+			t.Errorf("%s: %v", c.text, err)
+		}
+		pgtest.Agree(t, g.direct)
+	}
+	g.use(strings.Replace(pgtest.CanonRules("dualwrite"), "kind: rows", "kind: rows\n    on_fanout_error: dirty", 1))
+	if _, err := conn.Exec(context.Background(), `UPDATE orders SET items = '[{"sku":"B"}]' WHERE id = 1`); err != nil {
+		t.Error(err)
+	}
+	if n := pgtest.Value[int64](t, g.direct, "SELECT count(*) FROM pgjanus.dirty"); n != 1 {
+		t.Errorf("%d keys are dirty, want 1", n)
+	}
+}
