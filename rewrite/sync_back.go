@@ -180,7 +180,7 @@ func (m *Migration) rowsDrift(alias string) string {
 // gives.
 func (s syncText) moreThanUp() string {
 	from, where := s.oldRows()
-	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.upDiffers("old"))
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND %s)", from, where, s.upDiffers(s.UpSQL(0, "old"), oldKey(s.Migration)))
 }
 
 // rowsDisagree is the condition under which an old row and its new rows drift:
