@@ -142,7 +142,26 @@ func (b *block) statement(s syncText, into string, text func(s syncText) string)
 	if into != "" {
 		into = " INTO " + into
 	}
-	b.line("%s%s;", b.qualified(text(s)), into)
+	b.byKeys(s, func(s syncText) { b.line("%s%s;", b.qualified(text(s)), into) }, text)
+}
+
+// byKeys adds code around a text; where that is about the keys in k0.., a second
+// time for one key. Postgres keeps the plan of that, but plans for an array anew
+// each time, since it cannot tell how long arrays will be; and most statements
+// write one row.
+func (b *block) byKeys(s syncText, code func(s syncText), text func(s syncText) string) {
+	one := s
+	one.one = true
+	if text(one) == text(s) {
+		code(s)
+	} else {
+		b.when(fmt.Sprintf("cardinality(%s.k0) = 1", label))
+		code(one)
+		b.probe(one, text)
+		b.line("ELSE")
+		code(s)
+		b.line("END IF;")
+	}
 	b.probe(s, text)
 }
 
@@ -157,11 +176,11 @@ func (b *block) when(condition string) {
 
 // raise adds an error that is raised where the condition holds.
 func (b *block) raise(s syncText, condition func(s syncText) string, code, message, hint string) {
-	const head = "SELECT "
-	b.when(condition(s))
-	b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
-	b.line("END IF;")
-	b.probe(s, func(s syncText) string { return head + condition(s) })
+	b.byKeys(s, func(s syncText) {
+		b.when(condition(s))
+		b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
+		b.line("END IF;")
+	}, func(s syncText) string { return "SELECT " + condition(s) })
 }
 
 func (b *block) probe(s syncText, text func(s syncText) string) {

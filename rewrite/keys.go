@@ -162,6 +162,13 @@ func (s syncText) oldRows() (from, where string) {
 // touched returns the condition that a row of the old table, named old, has been
 // touched, and the relation that it needs beside that, if any.
 func (s syncText) touched() (keys, where string) {
+	if s.one && !s.byRow {
+		same := make([]string, len(s.Key))
+		for i, k := range s.Key {
+			same[i] = fmt.Sprintf("old.%s = (%s)[1]", Ident(k.Name), s.keyArray(i))
+		}
+		return "", strings.Join(same, " AND ")
+	}
 	if len(s.Key) == 1 {
 		return "", fmt.Sprintf("old.%s = ANY (%s)", Ident(s.Key[0].Name), s.keyArray(0))
 	}

@@ -47,6 +47,7 @@ type Sync struct {
 // syncText builds the statements of a sync's function.
 type syncText struct {
 	*Migration
+	one   bool // there is one key in k0..
 	byRow bool // the old row comes as arguments; else its key through settings
 	// probe: variables and arguments are NULL, so that the statements stand by
 	// themselves and Postgres can be asked what it thinks of them.
