@@ -41,6 +41,11 @@ func (c *check) newTable(m *Migration) {
 	if m.New.Unlogged && !m.Old.Unlogged {
 		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s SET LOGGED;", m.New.Name), "%s is unlogged, so a crash of Postgres would empty it and not %s", m.New.Name, m.Old.Name)
 	}
+	for _, t := range m.New.Triggers {
+		if t.Before && t.Row && t.Delete {
+			c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s: rows of %s would outlive their old row where trigger %s keeps them from being deleted: let it return OLD", c.file, r.Name, m.New.Name, t.Name))
+		}
+	}
 	if !ascends(m.New) {
 		c.fail(r.New.Pos, "add an id column that is bigserial, or bigint GENERATED .. AS IDENTITY, and make it the primary key",
 			"the primary key of %s is not one integer column with a sequence, whose order could be the order of the rows", m.New.Name)

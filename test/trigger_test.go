@@ -86,3 +86,20 @@ func TestATriggerOfTheNewTableThatChangesItsRowsFailsTheStatement(t *testing.T) 
 		t.Errorf("%d keys are dirty, want 1", n)
 	}
 }
+
+// ON DELETE CASCADE does not mind a trigger that keeps the rows.
+func TestATriggerThatKeepsNewRowsFromBeingDeletedIsWarnedAbout(t *testing.T) {
+	g := newGate(t, 1)
+	g.phase("dualwrite")
+	pgtest.Exec(t, g.dsn, `UPDATE orders SET items = '[{"sku":"a"}]'`)
+	pgtest.Exec(t, g.direct, `CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER keeps BEFORE DELETE ON order_items FOR EACH ROW EXECUTE FUNCTION keep()`)
+	g.phase("dualwrite")
+	if warnings := strings.Join(g.planner.Warnings(), "\n"); !strings.Contains(warnings, "rows of public.order_items would outlive their old row where trigger keeps keeps them") {
+		t.Errorf("the warnings are %q", warnings)
+	}
+	pgtest.Exec(t, g.dsn, "DELETE FROM orders")
+	if n := pgtest.Value[int](t, g.direct, "SELECT count(*)::int FROM order_items"); n != 1 {
+		t.Errorf("%d new rows are left: the warning is not needed", n)
+	}
+}
