@@ -24,7 +24,7 @@ func TestNothingIsAllocatedPerForwardedFrame(t *testing.T) {
 		"copy":   {"Query COPY t FROM STDIN", "CopyOut | CopyData x | CopyDone | CommandComplete COPY 1 | ReadyForQuery I"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newScript(t, 1<<20)
+			s := newScript(t, 1<<20, anew(t))
 			s.server(encodeServer(t, "AuthenticationOk | ReadyForQuery I"))
 			s.client(encodeClient(t, "Parse s SELECT a, b FROM staging WHERE id = $1 | Sync"))
 			s.server(encodeServer(t, "ParseComplete | ReadyForQuery I"))

@@ -11,7 +11,7 @@ import (
 // seenBy is a session in a phase whose statements are remembered.
 func seenBy(t *testing.T, phase string) (*script, *usage.Table) {
 	t.Helper()
-	s, table := newScript(t, 1<<20), usage.New(usage.Options{})
+	s, table := newScript(t, 1<<20, anew(t)), usage.New(usage.Options{})
 	s.planner = canonical(t, phase, 8)
 	s.core.seen, s.core.sender = table, &usage.Client{Application: "first", User: "me"}
 	s.server(encodeServer(t, "AuthenticationOk | ReadyForQuery I"))
@@ -144,7 +144,7 @@ func TestNothingIsAllocatedForAKnownStatement(t *testing.T) {
 func BenchmarkAKnownStatementIsCounted(b *testing.B) {
 	for _, phase := range []string{"off", "not remembered"} {
 		b.Run(phase, func(b *testing.B) {
-			s, table := newScript(b, 1<<20), usage.New(usage.Options{})
+			s, table := newScript(b, 1<<20, anew(b)), usage.New(usage.Options{})
 			s.planner = canonical(b, "off", 8)
 			if phase == "off" {
 				s.core.seen = table

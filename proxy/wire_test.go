@@ -67,10 +67,11 @@ func triggered(s *catalog.Snapshot) {
 // wire_encode_test.go for the messages. "script raw" begins before login,
 // and max=N is the longest text that is parsed.
 func TestWireScripts(t *testing.T) {
+	planners := map[string]*rewrite.Planner{} // by what they are made for
 	datadriven.Walk(t, "testdata/wire", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			whole := runScript(t, d, 1<<20)
-			if sliced := runScript(t, d, 1); sliced != whole {
+			whole := runScript(t, d, 1<<20, planners)
+			if sliced := runScript(t, d, 1, planners); sliced != whole {
 				d.Fatalf(t, "fed byte by byte it says\n%s\ninstead of\n%s", sliced, whole)
 			}
 			return whole
@@ -84,21 +85,26 @@ type script struct {
 	core    *core
 	planner *rewrite.Planner // in force
 	first   *rewrite.Planner // has every sync; they are the same in every epoch
-	changes []func(*catalog.Snapshot)
+	plan    func(phase string, epoch uint64) *rewrite.Planner
 	slice   int    // most bytes per feed
 	pending []byte // of the client, while it has to wait
 	out     strings.Builder
 }
 
-func newScript(t testing.TB, slice int, changes ...func(*catalog.Snapshot)) *script {
-	s := &script{t: t, slice: slice, planner: canonical(t, "dualwrite", 7, changes...), changes: changes}
+func newScript(t testing.TB, slice int, plan func(phase string, epoch uint64) *rewrite.Planner) *script {
+	s := &script{t: t, slice: slice, planner: plan("dualwrite", 7), plan: plan}
 	s.first = s.planner
 	s.core = newCore(func() *rewrite.Planner { return s.planner },
 		coreLimits{statement: 4096, login: maxLoginMessage}, NewMetrics(prometheus.NewRegistry()))
 	return s
 }
 
-func runScript(t *testing.T, d *datadriven.TestData, slice int) string {
+// anew makes a planner each time.
+func anew(t testing.TB) func(phase string, epoch uint64) *rewrite.Planner {
+	return func(phase string, epoch uint64) *rewrite.Planner { return canonical(t, phase, epoch) }
+}
+
+func runScript(t *testing.T, d *datadriven.TestData, slice int, planners map[string]*rewrite.Planner) string {
 	t.Helper()
 	changes := []func(*catalog.Snapshot){triggered}
 	if d.HasArg("by-row") {
@@ -107,7 +113,13 @@ func runScript(t *testing.T, d *datadriven.TestData, slice int) string {
 	if d.HasArg("namesake") { // another schema has orders, too
 		changes = append(changes, func(s *catalog.Snapshot) { s.Namesakes["orders"] = []string{"archive", "public"} })
 	}
-	s := newScript(t, slice, changes...)
+	s := newScript(t, slice, func(phase string, epoch uint64) *rewrite.Planner {
+		made := fmt.Sprint(phase, " ", epoch, d.HasArg("by-row"), d.HasArg("namesake"))
+		if planners[made] == nil {
+			planners[made] = canonical(t, phase, epoch, changes...)
+		}
+		return planners[made]
+	})
 	d.MaybeScanArgs(t, "max", &s.core.env.MaxBytes)
 	if !d.HasArg("raw") {
 		s.server(encodeServer(t, "AuthenticationOk | ReadyForQuery I"))
@@ -135,7 +147,7 @@ func (s *script) line(d *datadriven.TestData, line string) {
 		if _, err := fmt.Sscan(rest, &phase, &epoch); err != nil {
 			d.Fatalf(s.t.(*testing.T), "%s: %v", line, err)
 		}
-		s.planner = canonical(s.t, phase, epoch, s.changes...)
+		s.planner = s.plan(phase, epoch)
 	case "state":
 		c := s.core
 		fmt.Fprintf(&s.out, "    epoch %d, %d expected, status %c, skipping %v, copying %v, boundary %v, %d statements\n",

@@ -39,6 +39,7 @@ func unexpanded(s *catalog.Snapshot) {
 // its statements are to each migration. The migrations are off; arguments:
 // phase=PHASE, unexpanded (the new shapes do not exist), escapes, max=N.
 func TestTouches(t *testing.T) {
+	planners := map[string]*rewrite.Planner{} // by what they are made for
 	datadriven.Walk(t, "testdata/touches", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			phase, change := "off", func(*catalog.Snapshot) {}
@@ -46,7 +47,11 @@ func TestTouches(t *testing.T) {
 			if d.HasArg("unexpanded") {
 				change = unexpanded
 			}
-			p := canonical(t, phase, change)
+			made := fmt.Sprint(phase, d.HasArg("unexpanded"))
+			if planners[made] == nil {
+				planners[made] = canonical(t, phase, change)
+			}
+			p := planners[made]
 			env := rewrite.Env{BackslashEscapes: d.HasArg("escapes"), UnsafeEncoding: d.HasArg("sjis")}
 			d.MaybeScanArgs(t, "max", &env.MaxBytes)
 			var b strings.Builder
