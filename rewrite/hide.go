@@ -61,7 +61,8 @@ type source struct {
 	known *catalog.Table
 	// aside: it is below a JOIN whose own alias or merged columns stand for it.
 	aside bool
-	image bool // OLD or NEW of what is written
+	image bool // OLD, NEW or EXCLUDED of what is written
+	bare  bool // it has no system columns, and no outer join makes it NULL: EXCLUDED
 	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
 }
 
@@ -100,7 +101,7 @@ func (w *planning) sights(stmt *pg_query.Node) error {
 
 func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	n := m.Interface()
-	if h.done[n] || h.err != nil {
+	if h.done[n] || h.err != nil || again(n) {
 		return
 	}
 	switch n := n.(type) {
@@ -109,8 +110,14 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
 		h.joins(n, s)
 		h.list(n.TargetList, s)
+		for _, values := range n.ValuesLists {
+			h.list(values.GetList().GetItems(), s)
+		}
 	case *pg_query.InsertStmt:
 		s = h.level(s, n.WithClause, n.Relation, nil)
+		if n.OnConflictClause != nil {
+			s.excluded()
+		}
 		h.list(n.ReturningList, s)
 		h.positions(n, s)
 	case *pg_query.UpdateStmt:
@@ -121,6 +128,8 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		h.list(n.ReturningList, s)
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
+	case *pg_query.MergeWhenClause:
+		h.list(n.Values, s)
 	case *pg_query.CopyStmt:
 		h.copied(n)
 	case *pg_query.RowExpr:
@@ -194,6 +203,13 @@ func (s *scope) images() {
 			s.sources = append(s.sources, image)
 		}
 	}
+}
+
+// excluded adds the name that ON CONFLICT has for the row that was not inserted.
+func (s *scope) excluded() {
+	row := s.sources[0]
+	row.name, row.schema, row.image, row.bare = "excluded", "", true, true
+	s.sources = append(s.sources, row)
 }
 
 func (h *hiding) from(s *scope, n *pg_query.Node, aside bool) {

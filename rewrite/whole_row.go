@@ -67,6 +67,9 @@ func (src *source) mayHave(name string) bool {
 // record is the row of a source without its hidden columns; NULL where an outer
 // join has put NULL in its place, which is where it has no tableoid.
 func (src *source) record() string {
+	if src.bare {
+		return fmt.Sprintf("(SELECT pgjanus_row FROM (SELECT %s) pgjanus_row)", src.list())
+	}
 	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.list())
 }
 
