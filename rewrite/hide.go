@@ -46,6 +46,7 @@ func (r *relation) sight() []catalog.Column {
 // step: lists of columns for * and its like.
 type hiding struct {
 	*planning
+	fields
 	done map[node]bool // what must not be looked at again
 	err  error
 }
@@ -95,6 +96,9 @@ func (w *planning) sights(stmt *pg_query.Node) error {
 		return nil
 	}
 	h := &hiding{planning: w, done: map[node]bool{}}
+	if h.takesFields() {
+		h.note(stmt)
+	}
 	h.visit(stmt.ProtoReflect(), nil)
 	return h.err
 }
@@ -136,11 +140,12 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		h.list(n.Args, s)
 	case *pg_query.FuncCall:
 		h.arguments(n)
-	case *pg_query.A_Indirection: // (name).column; list has dealt with (name).*
-		h.done[n.Arg.GetColumnRef()] = true
+	case *pg_query.A_Indirection:
+		h.field(n, s)
 	case *pg_query.TypeCast:
 		h.cast(n)
 	case *pg_query.ResTarget:
+		h.result(n, s)
 		h.named(n, s)
 	case *pg_query.ColumnRef:
 		h.row(n, s)
