@@ -63,8 +63,10 @@ type source struct {
 	// aside: it is below a JOIN whose own alias or merged columns stand for it.
 	aside bool
 	image bool // OLD, NEW or EXCLUDED of what is written
-	bare  bool // it has no system columns, and no outer join makes it NULL: EXCLUDED
-	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
+	// reached: an alias has names for so many columns that a hidden one has one, too.
+	reached bool
+	bare    bool // it has no system columns, and no outer join makes it NULL: EXCLUDED
+	only    bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
 }
 
 // scope is one query level.
@@ -112,7 +114,7 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	case *pg_query.SelectStmt:
 		s = h.level(s, n.WithClause, nil, n.FromClause)
 		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
-		h.joins(n, s)
+		h.joins(n, n.TargetList, s)
 		h.list(n.TargetList, s)
 		for _, values := range n.ValuesLists {
 			h.list(values.GetList().GetItems(), s)
@@ -126,12 +128,15 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		h.positions(n, s)
 	case *pg_query.UpdateStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.FromClause)
+		h.joins(n, nil, s)
 		h.list(n.ReturningList, s)
 	case *pg_query.DeleteStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.UsingClause)
+		h.joins(n, nil, s)
 		h.list(n.ReturningList, s)
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
+		h.joins(n, nil, s)
 	case *pg_query.MergeWhenClause:
 		h.list(n.Values, s)
 	case *pg_query.CopyStmt:
@@ -269,6 +274,8 @@ func (h *hiding) table(s *scope, rv *pg_query.RangeVar, src source, ctes []strin
 			}
 			if !src.rel.hidden(c.Name) {
 				src.columns = append(src.columns, name)
+			} else if i < len(aliases) {
+				src.reached = true
 			}
 		}
 	}

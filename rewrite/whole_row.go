@@ -69,9 +69,22 @@ func (src *source) mayHave(name string) bool {
 // join has put NULL in its place, which is where it has no tableoid.
 func (src *source) record() string {
 	if src.bare {
-		return fmt.Sprintf("(SELECT pgjanus_row FROM (SELECT %s) pgjanus_row)", src.list())
+		return fmt.Sprintf("(SELECT pgjanus_row FROM (SELECT %s) pgjanus_row)", src.asRecord())
 	}
-	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.list())
+	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.asRecord())
+}
+
+// asRecord is list for a record, whose fields have the names of the table's columns,
+// whatever an alias calls them.
+func (src *source) asRecord() string {
+	names := src.rel.sight()
+	return list(src.columns, func(i int, c string) string {
+		field := src.ref() + "." + Ident(c)
+		if c != names[i].Name {
+			field += " AS " + Ident(names[i].Name)
+		}
+		return field
+	})
 }
 
 // row puts the row without hidden columns in the place of a whole one.
