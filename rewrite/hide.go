@@ -46,6 +46,7 @@ func (r *relation) sight() []catalog.Column {
 // step: lists of columns for * and its like.
 type hiding struct {
 	*planning
+	fields
 	done map[node]bool // what must not be looked at again
 	err  error
 }
@@ -61,8 +62,11 @@ type source struct {
 	known *catalog.Table
 	// aside: it is below a JOIN whose own alias or merged columns stand for it.
 	aside bool
-	image bool // OLD or NEW of what is written
-	only  bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
+	image bool // OLD, NEW or EXCLUDED of what is written
+	// reached: an alias has names for so many columns that a hidden one has one, too.
+	reached bool
+	bare    bool // it has no system columns, and no outer join makes it NULL: EXCLUDED
+	only    bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
 }
 
 // scope is one query level.
@@ -94,44 +98,59 @@ func (w *planning) sights(stmt *pg_query.Node) error {
 		return nil
 	}
 	h := &hiding{planning: w, done: map[node]bool{}}
+	if h.takesFields() {
+		h.note(stmt)
+	}
 	h.visit(stmt.ProtoReflect(), nil)
 	return h.err
 }
 
 func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	n := m.Interface()
-	if h.done[n] || h.err != nil {
+	if h.done[n] || h.err != nil || again(n) {
 		return
 	}
 	switch n := n.(type) {
 	case *pg_query.SelectStmt:
 		s = h.level(s, n.WithClause, nil, n.FromClause)
 		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
-		h.joins(n, s)
+		h.joins(n, n.TargetList, s)
 		h.list(n.TargetList, s)
+		for _, values := range n.ValuesLists {
+			h.list(values.GetList().GetItems(), s)
+		}
 	case *pg_query.InsertStmt:
 		s = h.level(s, n.WithClause, n.Relation, nil)
+		if n.OnConflictClause != nil {
+			s.excluded()
+		}
 		h.list(n.ReturningList, s)
 		h.positions(n, s)
 	case *pg_query.UpdateStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.FromClause)
+		h.joins(n, nil, s)
 		h.list(n.ReturningList, s)
 	case *pg_query.DeleteStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.UsingClause)
+		h.joins(n, nil, s)
 		h.list(n.ReturningList, s)
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
+		h.joins(n, nil, s)
+	case *pg_query.MergeWhenClause:
+		h.list(n.Values, s)
 	case *pg_query.CopyStmt:
 		h.copied(n)
 	case *pg_query.RowExpr:
 		h.list(n.Args, s)
 	case *pg_query.FuncCall:
 		h.arguments(n)
-	case *pg_query.A_Indirection: // (name).column; list has dealt with (name).*
-		h.done[n.Arg.GetColumnRef()] = true
+	case *pg_query.A_Indirection:
+		h.field(n, s)
 	case *pg_query.TypeCast:
 		h.cast(n)
 	case *pg_query.ResTarget:
+		h.result(n, s)
 		h.named(n, s)
 	case *pg_query.ColumnRef:
 		h.row(n, s)
@@ -196,6 +215,13 @@ func (s *scope) images() {
 	}
 }
 
+// excluded adds the name that ON CONFLICT has for the row that was not inserted.
+func (s *scope) excluded() {
+	row := s.sources[0]
+	row.name, row.schema, row.image, row.bare = "excluded", "", true, true
+	s.sources = append(s.sources, row)
+}
+
 func (h *hiding) from(s *scope, n *pg_query.Node, aside bool) {
 	named := func(a *pg_query.Alias) {
 		s.sources = append(s.sources, source{name: a.GetAliasname(), aside: aside})
@@ -248,6 +274,8 @@ func (h *hiding) table(s *scope, rv *pg_query.RangeVar, src source, ctes []strin
 			}
 			if !src.rel.hidden(c.Name) {
 				src.columns = append(src.columns, name)
+			} else if i < len(aliases) {
+				src.reached = true
 			}
 		}
 	}

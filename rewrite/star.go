@@ -130,12 +130,19 @@ func (src *source) all() string {
 	return src.ref() + ".*"
 }
 
+// seenAs lists the columns of a table that applications know, as it calls them.
+func (r *relation) seenAs() string {
+	return list(r.sight(), func(_ int, c catalog.Column) string { return Ident(c.Name) })
+}
+
 // joins puts a subquery that lacks the hidden columns in the place of a table,
 // where a list of columns cannot say what the query shows: * over columns that
-// JOIN merges, NATURAL, a JOIN with an alias, * over a source without a name.
-func (h *hiding) joins(n *pg_query.SelectStmt, s *scope) {
+// JOIN merges, NATURAL, a JOIN with an alias, * over a source without a name, and
+// where an alias has names for hidden columns. n is the query, with that list of
+// results.
+func (h *hiding) joins(n node, results []*pg_query.Node, s *scope) {
 	starred, nameless := false, false
-	for _, t := range n.TargetList {
+	for _, t := range results {
 		ref := t.GetResTarget().GetVal().GetColumnRef()
 		starred = starred || ref != nil && len(ref.Fields) == 1 && ref.Fields[0].GetAStar() != nil
 	}
@@ -144,10 +151,10 @@ func (h *hiding) joins(n *pg_query.SelectStmt, s *scope) {
 	}
 	for i := range s.sources {
 		src := &s.sources[i]
-		if src.rel == nil || !src.aside && !(starred && (s.merges || nameless)) {
+		if src.rel == nil || !src.aside && !src.reached && !(starred && (s.merges || nameless)) {
 			continue
 		}
-		if src.only || s.grouped || h.knows(n, src) {
+		if src.only || s.grouped || h.knows(n, s, src) {
 			h.cannot(src.rel, int(src.rv.Location), "this join")
 			src.rel = nil
 			continue
@@ -155,8 +162,7 @@ func (h *hiding) joins(n *pg_query.SelectStmt, s *scope) {
 		first := tokenAt(h.tokens, int(src.rv.Location))
 		last := h.afterName(src.rv) - 1
 		name := h.text[h.tokens[first].start:h.tokens[last].end]
-		columns := list(src.rel.sight(), func(_ int, c catalog.Column) string { return Ident(c.Name) })
-		text := fmt.Sprintf("(SELECT %s FROM %s)", columns, name)
+		text := fmt.Sprintf("(SELECT %s FROM %s)", src.rel.seenAs(), name)
 		if src.rv.Alias == nil {
 			text += " AS " + Ident(src.rv.Relname)
 		}
@@ -168,14 +174,20 @@ func (h *hiding) joins(n *pg_query.SelectStmt, s *scope) {
 
 // knows reports whether a query names what a subquery in the place of src would
 // not have: a hidden column, or one of the system's.
-func (h *hiding) knows(n *pg_query.SelectStmt, src *source) bool {
+func (h *hiding) knows(n node, s *scope, src *source) bool {
 	found := false
 	walk(n, func(n node) {
 		ref, ok := n.(*pg_query.ColumnRef)
 		if !ok {
 			return
 		}
-		switch name := ref.Fields[len(ref.Fields)-1].GetString_().GetSval(); name {
+		last := len(ref.Fields) - 1
+		if last > 0 {
+			if of := s.find(ref.Fields[:last]); of != nil && of != src && of.rv != nil {
+				return // a column of another table
+			}
+		}
+		switch name := ref.Fields[last].GetString_().GetSval(); name {
 		case "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid":
 			found = true
 		default:

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	pg_query "github.com/pganalyze/pg_query_go/v5"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -16,6 +17,9 @@ func walk(tree node, visit func(node)) {
 
 func walkMessage(m protoreflect.Message, visit func(node)) {
 	visit(m.Interface())
+	if again(m.Interface()) {
+		return
+	}
 	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
 		if field.Kind() != protoreflect.MessageKind {
 			return true
@@ -30,4 +34,11 @@ func walkMessage(m protoreflect.Message, visit func(node)) {
 		walkMessage(value.Message(), visit)
 		return true
 	})
+}
+
+// again reports whether what is below n is elsewhere in the tree, too: of
+// (a, b) = (..) each assignment has the right side.
+func again(n node) bool {
+	ref, ok := n.(*pg_query.MultiAssignRef)
+	return ok && ref.Colno > 1
 }

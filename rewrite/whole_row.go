@@ -14,6 +14,7 @@ var ofAnyRow = map[string]bool{
 	"json_build_object": true, "jsonb_build_object": true, "json_build_array": true, "jsonb_build_array": true,
 	"json_object_agg": true, "jsonb_object_agg": true, "count": true, "num_nulls": true, "num_nonnulls": true,
 	"format": true, "concat": true, "concat_ws": true, "min": true, "max": true, "string_agg": true,
+	"first_value": true, "last_value": true, "nth_value": true, "lag": true, "lead": true, "any_value": true,
 }
 
 // ofAnyText lists the types that a row can be cast to but its own.
@@ -67,7 +68,23 @@ func (src *source) mayHave(name string) bool {
 // record is the row of a source without its hidden columns; NULL where an outer
 // join has put NULL in its place, which is where it has no tableoid.
 func (src *source) record() string {
-	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.list())
+	if src.bare {
+		return fmt.Sprintf("(SELECT pgjanus_row FROM (SELECT %s) pgjanus_row)", src.asRecord())
+	}
+	return fmt.Sprintf("CASE WHEN %s.tableoid IS NOT NULL THEN (SELECT pgjanus_row FROM (SELECT %s) pgjanus_row) END", src.ref(), src.asRecord())
+}
+
+// asRecord is list for a record, whose fields have the names of the table's columns,
+// whatever an alias calls them.
+func (src *source) asRecord() string {
+	names := src.rel.sight()
+	return list(src.columns, func(i int, c string) string {
+		field := src.ref() + "." + Ident(c)
+		if c != names[i].Name {
+			field += " AS " + Ident(names[i].Name)
+		}
+		return field
+	})
 }
 
 // row puts the row without hidden columns in the place of a whole one.
@@ -91,11 +108,20 @@ func (h *hiding) unwrapped(in *pg_query.A_Indirection, s *scope) {
 	h.done[in] = true
 	src := s.whole(ref)
 	i := tokenAt(h.tokens, int(ref.Location))
-	if src == nil || len(ref.Fields) > 1 || i < 1 || i+3 >= len(h.tokens) ||
-		h.tokens[i-1].kind != tokenOpen || h.tokens[i+1].kind != tokenClose || h.tokens[i+3].kind != tokenStar {
+	if src == nil {
+		h.done[ref] = true
+		h.open(ref, s)
+		h.unfold(ref, i)
 		return
 	}
-	h.swap(i-1, i+3, src.list())
+	first, last := i, i
+	for first > 0 && last+1 < len(h.tokens) && h.tokens[first-1].kind == tokenOpen && h.tokens[last+1].kind == tokenClose {
+		first, last = first-1, last+1
+	}
+	if len(ref.Fields) > 1 || first == i || last+2 >= len(h.tokens) || h.tokens[last+2].kind != tokenStar {
+		return
+	}
+	h.swap(first, last+2, src.list())
 	h.seen(src.rel)
 }
 
@@ -149,16 +175,32 @@ func (h *hiding) named(t *pg_query.ResTarget, s *scope) {
 	h.edits.insertFirst(h.tokens[i].end, " AS "+Ident(src.name)) // ahead of the record expression
 }
 
-// castEnd returns the last token of  name::type, which begins behind token i;
-// -1 where it is spelled in another way.
+// castEnd returns the last token of  name::type  or  CAST (name AS type), where
+// what stands in front of the type ends with token i; -1 where it is spelled in
+// another way.
 func (h *hiding) castEnd(i int) int {
 	for i++; i < len(h.tokens) && h.tokens[i].kind == tokenClose; i++ {
 	}
-	if i+1 >= len(h.tokens) || h.tokens[i].kind != pg_query.Token_TYPECAST {
+	kind := func(i int) pg_query.Token {
+		if i < len(h.tokens) {
+			return h.tokens[i].kind
+		}
+		return pg_query.Token_NUL
+	}
+	within := kind(i) == pg_query.Token_AS
+	if !within && kind(i) != pg_query.Token_TYPECAST {
 		return -1
 	}
-	if i+2 < len(h.tokens) && (h.tokens[i+2].kind == tokenOpen || h.tokens[i+2].kind == tokenDot) {
-		return -1
+	for i++; kind(i+1) == tokenDot; i += 2 {
 	}
-	return i + 1
+	if kind(i+1) == tokenOpen {
+		i = closing(h.tokens, i+1)
+	}
+	switch {
+	case i >= len(h.tokens), within && kind(i+1) != tokenClose:
+		return -1
+	case within:
+		return i + 1
+	}
+	return i
 }

@@ -99,7 +99,7 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 			continue
 		}
 		if ref := target.GetVal().GetColumnRef(); ref != nil && ref.Fields[len(ref.Fields)-1].GetAStar() != nil {
-			if len(ref.Fields) > 1 || w.joins(cte.GetCtequery()) {
+			if len(ref.Fields) > 2 || len(ref.Fields) == 2 && !wr.called(ref.Fields[0]) || len(ref.Fields) == 1 && w.joins(cte.GetCtequery()) {
 				return nil, w.unnamed(wr, target)
 			}
 			for _, c := range wr.rel.table().Columns {
@@ -121,6 +121,15 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 		}
 	}
 	return names, nil
+}
+
+// called reports whether a name is that of the row which is written.
+func (wr *write) called(name *pg_query.Node) bool {
+	called := wr.rv.GetRelname()
+	if a := wr.rv.GetAlias(); a != nil {
+		called = a.Aliasname
+	}
+	return name.GetString_().GetSval() == called
 }
 
 // joins reports whether a write has a FROM or USING clause, whose columns are
