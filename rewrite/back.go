@@ -47,9 +47,6 @@ type newColumns struct {
 // down then reads what may not be filled yet.
 func (n newColumns) partial(m *Migration) bool {
 	for _, assigned := range n.updates {
-		if _, new := m.written(assigned); !new {
-			continue
-		}
 		for _, c := range m.Rule.New.Columns {
 			if !has(assigned, c) {
 				return true
@@ -109,6 +106,9 @@ func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
 	values := map[string]string{}
 	for _, t := range n.TargetList {
 		target := t.GetResTarget()
+		if m.upReads(target.Name) {
+			return false // the key: up of what the row is now is not up of what it will be
+		}
 		if !has(m.Rule.New.Columns, target.Name) {
 			continue
 		}
@@ -142,7 +142,18 @@ func (m *Migration) derivedBack(j int, now, then func(column string) string) str
 		law := m.UpSameness(i)
 		same = append(same, law.Same(law.Value(m.up[i].render(now)), then(c)))
 	}
-	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE (%s) END", strings.Join(same, " AND "), now(m.Rule.Old.Columns[j]), m.down[j].render(then))
+	c := m.Rule.Old.Columns[j]
+	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), now(c), besides(m.Old.Column(c), m.down[j].render(then), m.down[j].value))
+}
+
+// upReads reports whether up reads that column of the old row.
+func (m *Migration) upReads(column string) bool {
+	for _, t := range m.up {
+		if has(t.cols, column) {
+			return true
+		}
+	}
+	return false
 }
 
 // columnsBack is the function that makes the old columns of the keys in the

@@ -21,6 +21,7 @@ type planning struct {
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
 	deletes bool                     // it has a DELETE, too
+	several bool                     // it has several writes
 	both    map[*Migration]bool      // those of kind rows of which it writes both tables
 	mixed   *Refusal                 // of a statement that needs two for one migration, or one that cannot be told the keys
 	ctes    int
@@ -118,7 +119,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 			writes++
 		}
 	}
-	if writes > 1 {
+	if w.several = writes > 1; w.several {
 		w.both = w.bothShapes(raw.Stmt)
 	}
 

@@ -98,13 +98,17 @@ func WritesBack(migration, context string) bool {
 }
 
 // rowArguments lists the columns of the old table that a function by row needs:
-// the key, then what up reads.
+// the key, then what up reads, then what down says, which the law compares with.
 func (m *Migration) rowArguments() []string {
 	var columns []string
 	for _, k := range m.Key {
 		columns = append(columns, k.Name)
 	}
-	for _, c := range m.up[0].cols {
+	read := m.up[0].cols
+	if m.lossy() {
+		read = append(read[:len(read):len(read)], m.Rule.Old.Columns...)
+	}
+	for _, c := range read {
 		if !has(columns, c) {
 			columns = append(columns, c)
 		}

@@ -154,7 +154,7 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 	}
 	texts := make([]string, len(rows))
 	for i, row := range rows {
-		text, ok := w.insertValues(m, columns, row.GetList().GetItems())
+		text, ok := w.insertValues(m, columns, row.GetList().GetItems(), n.Override)
 		if !ok {
 			return false
 		}
@@ -170,7 +170,7 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 }
 
 // insertValues returns the new columns' values for one row of VALUES.
-func (w *planning) insertValues(m *Migration, columns []string, items []*pg_query.Node) (string, bool) {
+func (w *planning) insertValues(m *Migration, columns []string, items []*pg_query.Node, override pg_query.OverridingKind) (string, bool) {
 	if len(items) != len(columns) {
 		return "", false // an error, which says how many
 	}
@@ -178,6 +178,9 @@ func (w *planning) insertValues(m *Migration, columns []string, items []*pg_quer
 	for i, name := range columns {
 		if !m.reads([]string{name}) || items[i].GetSetToDefault() != nil {
 			continue
+		}
+		if override == pg_query.OverridingKind_OVERRIDING_USER_VALUE && m.Old.Column(name).Identity != 0 {
+			continue // the sequence gives another
 		}
 		value, ok := w.constant(items[i])
 		if !ok {
@@ -206,16 +209,32 @@ func (w *planning) insertValues(m *Migration, columns []string, items []*pg_quer
 // derived is the value of new column i: what it is now where the law excuses
 // it (every down(new) is the old value), else what up says.
 func (m *Migration) derived(i int, old, current func(column string) string) string {
-	up := "(" + m.up[i].render(old) + ")"
+	up := m.up[i].render(old)
 	if !m.lossy() {
-		return up
+		return "(" + up + ")"
 	}
 	var same []string
 	for j, c := range m.Rule.Old.Columns {
 		law := m.DownSameness(j)
 		same = append(same, law.Same(law.Value(m.down[j].render(current)), old(c)))
 	}
-	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), current(m.UpColumns()[i]), up)
+	c := m.UpColumns()[i]
+	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), current(c), besides(m.New.Column(c), up, m.up[i].value))
+}
+
+// besides is expr, which yields that, as the other arm of a CASE that may say c
+// itself. Left as it is, c could be converted to the type of expr, and digits of it
+// be lost on the way there and back. Strings of all types become text, and it is
+// left to the assignment to find them too long.
+func besides(c *catalog.Column, expr string, yields catalog.ExprColumn) string {
+	switch t := CastType(c); {
+	case yields.Type == t, yields.Collation != 0 && c.Collation != 0:
+		return "(" + expr + ")"
+	case c.Collation != 0 && c.Sameness != catalog.ByParts:
+		return "(" + expr + ")::pg_catalog.text"
+	default:
+		return "(" + expr + ")::" + typeName(t)
+	}
 }
 
 // constant returns the text of a value that is the same each time it is

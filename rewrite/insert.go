@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
+
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/rules"
 )
 
@@ -19,7 +21,10 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 	columns := w.insertColumns(n, rel)
 	for _, m := range rel.old {
 		conflict := conflictColumns(n.OnConflictClause)
-		all := newColumns{columns: append(columns[:len(columns):len(columns)], conflict...), updates: [][]string{conflict}}
+		all := newColumns{columns: append(columns[:len(columns):len(columns)], conflict...)}
+		if updates(n.OnConflictClause) {
+			all.updates = [][]string{targetNames(n.OnConflictClause.TargetList)}
+		}
 		if _, new := m.written(all.columns); new {
 			if err := w.newShape(wr, m, n.Relation, all); err != nil {
 				return nil, err
@@ -38,17 +43,18 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			case w.both[m.self()]:
 				w.settle(wr, m, rowName(n.Relation), checking)
 			case m.byKeysOnly(),
-				w.deletes, // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
-				m.settlesLater(onInsert, nil) || len(conflict) > 0 && m.settlesLater(onUpdate, moved(toSyncEarly)):
+				w.deletes,                    // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
+				w.several && m.keyCascades(), // so does ON UPDATE CASCADE, and a key that was moved may be inserted again
+				m.settlesLater(onInsert, nil) || updates(n.OnConflictClause) && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
-			case len(conflict) > 0:
+			case updates(n.OnConflictClause):
 				w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 			default:
 				w.call(wr, m, m.syncs.fresh, rowName(n.Relation))
 			}
 			continue
 		}
-		if !m.tolerant() && !m.reads(conflict) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
+		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
 			if !m.triggered(onInsert) {
 				continue
@@ -89,6 +95,22 @@ func targetNames(targets []*pg_query.Node) []string {
 		names = append(names, t.GetResTarget().GetName())
 	}
 	return names
+}
+
+// updates reports whether rows that are there are written again, be it that each
+// column gets what it has.
+func updates(c *pg_query.OnConflictClause) bool { return len(c.GetTargetList()) > 0 }
+
+// mayChange is conflictColumns with those columns of t in which what is equal need
+// not be the same: the numbers 1 and 1.0, and text, by a unique index that ignores case.
+func mayChange(c *pg_query.OnConflictClause, t *catalog.Table) []string {
+	columns := conflictColumns(c)
+	for _, name := range targetNames(c.GetTargetList()) {
+		if column := t.Column(name); column != nil && (column.Sameness != catalog.ByValue || column.Collation != 0) {
+			columns = append(columns, name)
+		}
+	}
+	return columns
 }
 
 // conflictColumns returns the columns that ON CONFLICT DO UPDATE may change.

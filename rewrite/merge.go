@@ -35,6 +35,9 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 			if err != nil {
 				return nil, err
 			}
+			if clause.CommandType == pg_query.CmdType_CMD_UPDATE {
+				all.updates = append(all.updates, assigned)
+			}
 			does := m.merges(clause, assigned)
 			switch {
 			case does == 0:
@@ -46,9 +49,6 @@ func (w *planning) merge(n *pg_query.MergeStmt) (*write, error) {
 				}
 			}
 			to, all.columns = does, append(all.columns, assigned...)
-			if clause.CommandType == pg_query.CmdType_CMD_UPDATE {
-				all.updates = append(all.updates, assigned)
-			}
 		}
 		switch {
 		case to == 0:

@@ -30,7 +30,7 @@ type syncs struct {
 	byRow, byKeys, fresh *Function
 	guard                *Function // of the triggers that sync, whether or not there are any
 	watch, watchNew      *Function // of the triggers that watch the tables of the old and the new shape; nil without any
-	partBack             *Function // back where only some of several new columns were written; nil where there is one
+	partBack             *Function // back where rows may keep new columns that they had; kind columns only
 	back, check          *Function // for who writes the new shape; nil where down does not cover the old columns
 }
 
@@ -83,8 +83,6 @@ func (m *Migration) buildSyncs() (err error) {
 		if m.lossy() {
 			m.syncs.back = build("back", false, (*block).columnsBack)
 			m.syncs.check = build("check", false, (*block).columnsCheck)
-		}
-		if m.lossy() && len(m.Rule.New.Columns) > 1 {
 			m.syncs.partBack = build("back part", false, (*block).columnsPartBack)
 		}
 		return err

@@ -156,7 +156,8 @@ func (s syncText) rowsDown() string {
 		keys = " FROM " + keys
 	}
 	set := list(s.Rule.Old.Columns, func(i int, c string) string {
-		return fmt.Sprintf("%s = CASE WHEN %s THEN (%s) ELSE old.%[1]s END", Ident(c), s.upDiffers(s.UpSQL(0, "old"), oldKey(s.Migration)), s.downOf(i, oldKey(s.Migration)))
+		down := besides(s.Old.Column(c), s.downOf(i, oldKey(s.Migration)), s.down[i].value)
+		return fmt.Sprintf("%s = CASE WHEN %s THEN %s ELSE old.%[1]s END", Ident(c), s.upDiffers(s.UpSQL(0, "old"), oldKey(s.Migration)), down)
 	})
 	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s", QName(s.Rule.Old.Table), set, keys, where)
 }

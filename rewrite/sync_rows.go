@@ -23,16 +23,34 @@ func (b *block) rowsOfKeys(s syncText) {
 func (b *block) rows(s syncText) {
 	b.guard(s)
 	if !s.lossy() {
-		b.statement(s, "", syncText.rowsPaired)
+		b.inPlace(s, syncText.rowsPaired)
 		b.demandRows(s)
 		return
 	}
 	b.line("IF %s THEN", writtenBack(s.Rule.Name))
-	b.statement(s, "", syncText.rowsPairedByLaw)
+	b.inPlace(s, syncText.rowsPairedByLaw)
 	b.line("ELSE")
-	b.statement(s, "", syncText.rowsPaired)
+	b.inPlace(s, syncText.rowsPaired)
 	b.line("END IF;")
 	b.demandRows(s)
+}
+
+// inPlace runs a statement that pairs rows, and once more where a row that it has
+// inserted stands before one that was there: the sequence may lag behind a primary
+// key that an application has given itself, and have numbers cached by session.
+func (b *block) inPlace(s syncText, paired func(s syncText) string) {
+	b.late(s, paired)
+	b.line("IF %s.late THEN", label)
+	b.statement(s, label+".late", paired)
+	b.line("END IF;")
+}
+
+// late runs a statement that says whether it has inserted such a row.
+func (b *block) late(s syncText, text func(s syncText) string) {
+	if !strings.Contains(b.declare.String(), "\tlate ") {
+		b.variable("late", "boolean")
+	}
+	b.statement(s, label+".late", text)
 }
 
 // demandRows fails where a trigger of the user has seen to it that new rows are
@@ -70,7 +88,7 @@ func (b *block) rowsByRow(s syncText) {
 		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsPaired) })
+	b.keepLastval(s.draws(), func() { b.inPlace(s, syncText.rowsPaired) })
 	b.demandRows(s)
 	b.done()
 	b.line("END IF;")
@@ -78,7 +96,12 @@ func (b *block) rowsByRow(s syncText) {
 	b.keepLastval(s.newTriggered(), func() { b.statement(s, "", syncText.rowsUpdate) })
 	b.line("END IF;")
 	b.line("IF %s.want OPERATOR(pg_catalog.>) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.keepLastval(s.draws(), func() { b.statement(s, "", syncText.rowsAppend) })
+	b.keepLastval(s.draws(), func() {
+		b.late(s, syncText.rowsAppend)
+		b.line("IF %s.late THEN", label)
+		b.statement(s, label+".late", syncText.rowsPaired)
+		b.line("END IF;")
+	})
 	b.line("END IF;")
 	b.demandRows(s)
 }
@@ -159,11 +182,14 @@ func (s syncText) differs() string {
 	return strings.Join(conditions, " OR ")
 }
 
-// rowsAppend inserts the desired rows that have no place among those there are.
+// rowsAppend inserts the desired rows that have no place among those there are,
+// and is true where one stands before the last of those.
 func (s syncText) rowsAppend() string {
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) d WHERE d.n > cardinality(%s) ORDER BY d.n", QName(s.Rule.New.Table), s.insertColumns(),
-		s.parentsThen(s.keyArgument, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }),
-		s.desired(), s.variable("pk0", s.New.Column(s.New.Key[0]).Type+"[]"))
+	pk := Ident(s.New.Key[0])
+	there := s.variable("pk0", s.New.Column(s.New.Key[0]).Type+"[]")
+	return fmt.Sprintf("WITH ins AS (INSERT INTO %s AS t (%s) SELECT %s FROM (%s) d WHERE d.n > cardinality(%s) ORDER BY d.n RETURNING t.%s)"+
+		" SELECT coalesce(min(ins.%[6]s) < (%[5]s)[cardinality(%[5]s)], false) FROM ins", QName(s.Rule.New.Table), s.insertColumns(),
+		s.parentsThen(s.keyArgument, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }), s.desired(), there, pk)
 }
 
 // rowsPaired compares, key by key, the rows that up yields (d) with the rows that
@@ -227,10 +253,13 @@ func (s syncText) paired(condition string) string {
 	set := list(cols, func(i int, name string) string { return fmt.Sprintf("%s = j.c%d", Ident(name), i) })
 	return fmt.Sprintf("WITH %s, %s, del AS (DELETE FROM %s t USING j WHERE %s AND j.n IS NULL)"+
 		", upd AS (UPDATE %[3]s t SET %[5]s FROM j WHERE %[4]s AND j.diff AND j.n IS NOT NULL)"+
-		" INSERT INTO %[3]s (%[6]s) SELECT %[7]s FROM j WHERE j.pk0 IS NULL ORDER BY %[8]s, j.n",
+		", ins AS (INSERT INTO %[3]s AS t (%[6]s) SELECT %[7]s FROM j WHERE j.pk0 IS NULL ORDER BY %[8]s, j.n RETURNING %[11]s)"+
+		" SELECT EXISTS (SELECT FROM ins, j WHERE %[9]s AND ins.%[10]s < j.pk0)",
 		o, j, QName(m.Rule.New.Table), onTarget, set, m.insertColumns(),
 		m.parentsThen(func(i int) string { return fmt.Sprintf("j.p%d", i) }, func(i int, _ string) string { return fmt.Sprintf("j.c%d", i) }),
-		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("j.p%d", i) }))
+		list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("j.p%d", i) }),
+		m.onParents("ins", func(i int) string { return fmt.Sprintf("j.p%d", i) }), Ident(m.New.Key[0]),
+		list(m.Rule.New.Parents, func(_ int, p rules.Parent) string { return "t." + Ident(p.New) })+", t."+Ident(m.New.Key[0]))
 }
 
 // matchLimit is up to how many rows of a key are paired by content.

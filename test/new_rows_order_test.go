@@ -172,3 +172,48 @@ func TestWhatIsWrittenInOffIsNotCarriedOver(t *testing.T) {
 		t.Errorf("the old shape has %q", got)
 	}
 }
+
+// The sequence may lag behind: applications give ids themselves, and sessions hold
+// numbers back. The new rows stand in the order that up gives all the same.
+func TestNewRowsWhoseNumbersComeBeforeThoseThatAreThere(t *testing.T) {
+	one, two := `[{"sku":"a"}]`, `[{"sku":"a"},{"sku":"b"}]`
+	for name, c := range map[string]struct {
+		prepare string
+		texts   []string
+	}{
+		"given by the application": {"", []string{
+			"INSERT INTO orders (id) VALUES (1)",
+			"INSERT INTO order_items (id, order_id, sku) VALUES (1000, 1, 'a')",
+			"UPDATE orders SET items = '" + two + "'",
+			"UPDATE order_items SET id = id + 2000",
+			`WITH w AS (UPDATE orders SET items = items || '{"sku":"c"}') SELECT 1`,
+			`INSERT INTO orders (id, items) SELECT id, items || '{"sku":"d"}' FROM orders ON CONFLICT (id) DO UPDATE SET items = excluded.items`,
+		}},
+		"cached": {"ALTER SEQUENCE order_items_id_seq CACHE 50", []string{
+			"INSERT INTO orders (id, items) VALUES (7, '" + one + "')", // the first session has numbers from 1
+			"INSERT INTO orders (id, items) VALUES (1, '" + one + "')",
+			"UPDATE orders SET items = '" + two + "'",
+			"UPDATE orders SET items = '" + two + "' || items",
+		}},
+		"by keys": {"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER quiet AFTER UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION quiet()", []string{
+			"INSERT INTO orders (id, items) VALUES (1, '[]'), (2, '" + two + "')",
+			"INSERT INTO order_items (id, order_id, sku) VALUES (1000, 1, 'a')",
+			"UPDATE orders SET items = '" + two + "'",
+			"UPDATE orders SET items = '" + two + "' || items",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, 0)
+			if c.prepare != "" {
+				pgtest.Exec(t, g.direct, c.prepare)
+			}
+			g.phase("dualwrite")
+			g.backfilled()
+			sessions := [2]*pgx.Conn{g.connect(pgx.QueryExecModeExec), g.connect(pgx.QueryExecModeExec)}
+			for i, text := range c.texts {
+				do(t, sessions[i%2], text)
+				g.noDrift(t, text)
+			}
+		})
+	}
+}

@@ -37,3 +37,21 @@ func TestAKeyThatIsDeletedAndInsertedInOneStatementKeepsItsNewRows(t *testing.T)
 		}
 	}
 }
+
+// ON UPDATE CASCADE runs at the end of the statement, too, and takes the new rows of
+// whatever has the key then.
+func TestKeyThatIsMovedAndInsertedAgainInOneStatement(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "ALTER TABLE order_items DROP CONSTRAINT order_items_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE")
+	g.phase("dualwrite")
+	conn := pgtest.Connect(t, g.dsn)
+	for _, text := range []string{
+		`INSERT INTO orders (id, items) VALUES (1, '[{"sku": "a"}]'), (2, '[{"sku": "b"}]')`,
+		`WITH moved AS (UPDATE orders SET id = 10 WHERE id = 1 RETURNING id) INSERT INTO orders (id, items) SELECT 1, '[{"sku": "c"}]' FROM moved`,
+		`WITH moved AS (UPDATE orders SET id = 20 WHERE id = 2 RETURNING id) INSERT INTO orders (id, items) SELECT 2, '[{"sku": "d"}]' FROM moved ON CONFLICT (id) DO UPDATE SET items = '[]'`,
+		`WITH moved AS (UPDATE orders SET id = 30 WHERE id = 20 RETURNING id) UPDATE orders SET id = 20, items = '[{"sku": "e"}]' FROM moved WHERE orders.id = 2`,
+	} {
+		do(t, conn, text)
+		pgtest.Agree(t, g.direct)
+	}
+}
