@@ -64,7 +64,12 @@ SELECT col.attrelid, col.attnum, col.attname::text, format_type(col.atttypid, co
     WHEN NOT coalesce((SELECT k.collisdeterministic FROM pg_collation k WHERE k.oid = col.attcollation), true) THEN 'image'
     WHEN t.typtype = 'e' OR t.oid = ANY ('{bool,int2,int4,int8,oid,"\"char\"",date,time,timestamp,timestamptz,uuid,bytea,text,varchar,name}'::regtype[]) THEN 'value'
     ELSE 'image' END
-  FROM base b JOIN pg_type t ON t.oid = b.oid WHERE b.root = col.atttypid AND b.typtype <> 'd')
+  FROM base b JOIN pg_type t ON t.oid = b.oid WHERE b.root = col.atttypid AND b.typtype <> 'd'),
+  EXISTS (SELECT FROM pg_sequence q WHERE q.seqincrement < 0 AND q.seqrelid IN (
+    SELECT x.refobjid FROM pg_depend x WHERE x.classid = 'pg_attrdef'::regclass AND x.objid = d.oid AND x.refclassid = 'pg_class'::regclass
+    UNION ALL
+    SELECT x.objid FROM pg_depend x WHERE x.classid = 'pg_class'::regclass AND x.refclassid = 'pg_class'::regclass
+      AND x.refobjid = col.attrelid AND x.refobjsubid = col.attnum AND x.deptype = 'i'))
 FROM col LEFT JOIN pg_attrdef d ON d.adrelid = col.attrelid AND d.adnum = col.attnum
 ORDER BY col.attrelid, col.attnum`
 
@@ -76,7 +81,7 @@ func readColumns(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 		var tree string
 		var schemas, types []string
 		err := row.Scan(&table, &c.Num, &c.Name, &c.Type, &c.TypeOID, &c.BaseOID, &schemas, &types, &c.Equality, &c.NotNull,
-			&c.Default, &tree, &c.Identity, &c.Generated, &c.Collation, &c.Sameness)
+			&c.Default, &tree, &c.Identity, &c.Generated, &c.Collation, &c.Sameness, &c.Descends)
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (c *check) newTable(m *Migration) {
 	}
 	if !ascends(m.New) {
 		c.fail(r.New.Pos, "add an id column that is bigserial, or bigint GENERATED .. AS IDENTITY, and make it the primary key",
-			"the primary key of %s is not one integer column with a sequence, whose order could be the order of the rows", m.New.Name)
+			"the primary key of %s is not one integer column with a sequence that counts up, whose order could be the order of the rows", m.New.Name)
 	}
 	given := map[string]bool{}
 	for i, p := range r.New.Parents {
@@ -97,7 +97,7 @@ func ascends(t *catalog.Table) bool {
 		return false
 	}
 	col := t.Column(t.Key[0])
-	return has([]string{"smallint", "integer", "bigint"}, col.Type) && (col.Identity != 0 || strings.HasPrefix(col.Default, "nextval("))
+	return has([]string{"smallint", "integer", "bigint"}, col.Type) && (col.Identity != 0 || strings.HasPrefix(col.Default, "nextval(")) && !col.Descends
 }
 
 // padded refuses types that change a value without an error when it does not
