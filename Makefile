@@ -27,7 +27,7 @@ build: ## build bin/pgjanus
 .PHONY: test
 test: ## run every test against a real Postgres, with the race detector
 	scripts/need.sh postgres
-	go test -race -timeout 25m ./...
+	go test -race -timeout 60m ./...
 
 .PHONY: test-matrix
 test-matrix: ## run every test on Postgres 13 to 18, or on VERSIONS="13 18"

@@ -9,8 +9,8 @@ import (
 	"github.com/pgjanus/pgjanus/internal/pgtest"
 )
 
-// raceTime is how long each race lasts: PGJANUS_RACE, or 5 s.
-func raceTime(t *testing.T) time.Duration { return setting(t, "PGJANUS_RACE", 5*time.Second) }
+// raceTime is how long each race lasts: PGJANUS_RACE, or 3 s.
+func raceTime(t *testing.T) time.Duration { return setting(t, "PGJANUS_RACE", 3*time.Second) }
 
 var levels = [...]pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable}
 
