@@ -31,7 +31,6 @@ const functionNameBytes = 40
 type block struct {
 	trigger bool // it is a trigger function
 	definer bool // it works with the rights of the role of control, whoever has fired it
-	lastval bool // it has the variables of keepLastval
 	soils   bool // it returns whether a key has become dirty
 	declare strings.Builder
 	code    strings.Builder
@@ -122,8 +121,12 @@ func (m *Migration) call(f *Function, row string) string {
 	return f.Name + "(" + list(m.rowArguments(), func(_ int, c string) string { return row + "." + Ident(c) }) + ")"
 }
 
-// variable declares a variable.
-func (b *block) variable(name, typ string) { fmt.Fprintf(&b.declare, "\t%s %s;\n", name, typ) }
+// variable declares a variable, where it is not yet.
+func (b *block) variable(name, typ string) {
+	if line := fmt.Sprintf("\t%s %s;\n", name, typ); !strings.Contains(b.declare.String(), line) {
+		b.declare.WriteString(line)
+	}
+}
 
 // line adds a line of PL/pgSQL.
 func (b *block) line(format string, args ...any) { fmt.Fprintf(&b.code, "\t"+format+"\n", args...) }
@@ -156,7 +159,7 @@ func (b *block) statement(s syncText, into string, text func(s syncText) string)
 func (b *block) byKeys(s syncText, code func(s syncText), text func(s syncText) string) {
 	one := s
 	one.one = true
-	if text(one) == text(s) {
+	if s.byRow || text(one) == text(s) {
 		code(s)
 	} else {
 		b.when(fmt.Sprintf("cardinality(%s.k0) = 1", label))
@@ -180,9 +183,17 @@ func (b *block) when(condition string) {
 
 // raise adds an error that is raised where the condition holds.
 func (b *block) raise(s syncText, condition func(s syncText) string, code, message, hint string) {
+	b.whenKeys(s, condition, func() {
+		b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
+	})
+}
+
+// whenKeys adds what happens only where a condition holds that is a statement of
+// its own.
+func (b *block) whenKeys(s syncText, condition func(s syncText) string, then func()) {
 	b.byKeys(s, func(s syncText) {
 		b.when(condition(s))
-		b.line("\tRAISE EXCEPTION USING ERRCODE = %s, MESSAGE = %s, HINT = %s;", Literal(code), Literal(message), Literal(hint))
+		then()
 		b.line("END IF;")
 	}, func(s syncText) string { return "SELECT " + condition(s) })
 }

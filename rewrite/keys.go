@@ -162,7 +162,7 @@ func (s syncText) oldRows() (from, where string) {
 // touched returns the condition that a row of the old table, named old, has been
 // touched, and the relation that it needs beside that, if any.
 func (s syncText) touched() (keys, where string) {
-	if s.one && !s.byRow {
+	if s.one {
 		same := make([]string, len(s.Key))
 		for i, k := range s.Key {
 			same[i] = fmt.Sprintf("old.%s = (%s)[1]", Ident(k.Name), s.keyArray(i))

@@ -67,11 +67,8 @@ func (b *block) keepLastval(draws bool, code func()) {
 		code()
 		return
 	}
-	if !b.lastval {
-		b.variable("last", "bigint")
-		b.variable("marked", "boolean")
-		b.lastval = true
-	}
+	b.variable("last", "bigint")
+	b.variable("marked", "boolean")
 	b.line(`BEGIN
 		pgjanus.last := pg_catalog.lastval();
 	EXCEPTION WHEN object_not_in_prerequisite_state OR insufficient_privilege THEN

@@ -83,7 +83,7 @@ func (w *planning) insertNew(rel *relation, n *pg_query.InsertStmt, to int) (*wr
 	}
 	wr := &write{rel: rel, rv: n.Relation, returning: n.ReturningList}
 	for _, m := range rel.new {
-		if c := n.OnConflictClause; c != nil && len(c.TargetList) > 0 && m.mayMove(mayChange(c, m.New)) {
+		if c := n.OnConflictClause; updates(c) && m.mayMove(mayChange(c, m.New)) {
 			w.restrict(c.WhereClause, w.clauseEnd(to, n.ReturningList), "NOT ("+m.ParentRecord(rowName(n.Relation), false)+")")
 		}
 		w.back(wr, m, m.ParentRecord(rowName(n.Relation), true))

@@ -76,10 +76,7 @@ func (b *block) rowsCheck(s syncText) {
 	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
 		"Write one of them, or both so that they agree.")
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
-	b.when(s.moreThanUp())
-	b.probe(s, func(s syncText) string { return "SELECT " + s.moreThanUp() })
-	b.drawBack(s)
-	b.line("END IF;")
+	b.whenKeys(s, syncText.moreThanUp, func() { b.drawBack(s) })
 	b.line("END IF;")
 }
 

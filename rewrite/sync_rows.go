@@ -22,35 +22,28 @@ func (b *block) rowsOfKeys(s syncText) {
 
 func (b *block) rows(s syncText) {
 	b.guard(s)
-	if !s.lossy() {
-		b.inPlace(s, syncText.rowsPaired)
-		b.demandRows(s)
-		return
+	if s.lossy() {
+		b.line("IF %s THEN", writtenBack(s.Rule.Name))
+		b.inPlace(s, syncText.rowsPairedByLaw, syncText.rowsPairedByLaw)
+		b.line("ELSE")
 	}
-	b.line("IF %s THEN", writtenBack(s.Rule.Name))
-	b.inPlace(s, syncText.rowsPairedByLaw)
-	b.line("ELSE")
-	b.inPlace(s, syncText.rowsPaired)
-	b.line("END IF;")
+	b.inPlace(s, syncText.rowsPaired, syncText.rowsPaired)
+	if s.lossy() {
+		b.line("END IF;")
+	}
 	b.demandRows(s)
 }
 
-// inPlace runs a statement that pairs rows, and once more where a row that it has
-// inserted stands before one that was there: the sequence may lag behind a primary
-// key that an application has given itself, and have numbers cached by session.
-func (b *block) inPlace(s syncText, paired func(s syncText) string) {
-	b.late(s, paired)
+// inPlace runs a statement, and then one that pairs rows where the first says that
+// a row which it has inserted stands before one that was there: the sequence may lag
+// behind a primary key that an application has given itself, and have numbers cached
+// by session.
+func (b *block) inPlace(s syncText, text, paired func(s syncText) string) {
+	b.variable("late", "boolean")
+	b.statement(s, label+".late", text)
 	b.line("IF %s.late THEN", label)
 	b.statement(s, label+".late", paired)
 	b.line("END IF;")
-}
-
-// late runs a statement that says whether it has inserted such a row.
-func (b *block) late(s syncText, text func(s syncText) string) {
-	if !strings.Contains(b.declare.String(), "\tlate ") {
-		b.variable("late", "boolean")
-	}
-	b.statement(s, label+".late", text)
 }
 
 // demandRows fails where a trigger of the user has seen to it that new rows are
@@ -88,7 +81,7 @@ func (b *block) rowsByRow(s syncText) {
 		return fmt.Sprintf("SELECT %s, %s", strings.Join(have, ", "), s.count())
 	})
 	b.line("IF %s.want OPERATOR(pg_catalog.<) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.keepLastval(s.draws(), func() { b.inPlace(s, syncText.rowsPaired) })
+	b.keepLastval(s.draws(), func() { b.inPlace(s, syncText.rowsPaired, syncText.rowsPaired) })
 	b.demandRows(s)
 	b.done()
 	b.line("END IF;")
@@ -96,12 +89,7 @@ func (b *block) rowsByRow(s syncText) {
 	b.keepLastval(s.newTriggered(), func() { b.statement(s, "", syncText.rowsUpdate) })
 	b.line("END IF;")
 	b.line("IF %s.want OPERATOR(pg_catalog.>) pg_catalog.cardinality(%[1]s.pk0) THEN", label)
-	b.keepLastval(s.draws(), func() {
-		b.late(s, syncText.rowsAppend)
-		b.line("IF %s.late THEN", label)
-		b.statement(s, label+".late", syncText.rowsPaired)
-		b.line("END IF;")
-	})
+	b.keepLastval(s.draws(), func() { b.inPlace(s, syncText.rowsAppend, syncText.rowsPaired) })
 	b.line("END IF;")
 	b.demandRows(s)
 }

@@ -236,12 +236,11 @@ func (b *block) fixedSnapshot(s syncText, condition func(s syncText) string, onl
 		b.raise(s, condition, serializationFailure, "could not serialize access due to concurrent update",
 			fmt.Sprintf("The new shape that migration %q had of this key was written after the transaction's snapshot was taken. Retry the transaction.", s.Rule.Name))
 	} else {
-		b.when(condition(s))
-		b.probe(s, func(s syncText) string { return "SELECT " + condition(s) })
-		b.log("'pgjanus: migration \"%s\": whether what was written to %s has left drift cannot be told in this snapshot', "+Literal(s.Rule.Name)+", "+Literal(s.Rule.Old.Table.String()),
-			fmt.Sprintf("pgjanus verify %s tells.", s.Rule.Name))
-		b.done()
-		b.line("END IF;")
+		b.whenKeys(s, condition, func() {
+			b.log("'pgjanus: migration \"%s\": whether what was written to %s has left drift cannot be told in this snapshot', "+Literal(s.Rule.Name)+", "+Literal(s.Rule.Old.Table.String()),
+				fmt.Sprintf("pgjanus verify %s tells.", s.Rule.Name))
+			b.done()
+		})
 	}
 	b.line("END IF;")
 }
