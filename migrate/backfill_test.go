@@ -127,7 +127,7 @@ func TestCancelledBackfillLeavesNoBatchAnnounced(t *testing.T) {
 	}
 }
 
-func TestRegisterSettlesABatchThatWasKilled(t *testing.T) {
+func TestEnactSettlesABatchThatWasKilled(t *testing.T) {
 	s := canon(t, 10)
 	s.exec(`UPDATE pgjanus.migration SET ahead_batch = 5, ahead_key = '{3}' WHERE name = 'order-items'; SELECT setval('pgjanus."fill order-items"', 5)`)
 	s.rules(pgtest.CanonRules("dualwrite"))

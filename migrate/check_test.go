@@ -38,10 +38,7 @@ func TestWrongRulesAreNamedWithPlaceAndWayOut(t *testing.T) {
 			if err := migrate.Install(ctx, conn); err != nil {
 				t.Fatal(err)
 			}
-			if err := migrate.Register(ctx, conn, set); err != nil {
-				t.Fatal(err)
-			}
-			if err := migrate.InstallSyncs(ctx, conn, planner); err != nil {
+			if err := migrate.Enact(ctx, conn, planner); err != nil {
 				return err.Error() + "\n"
 			}
 			return "ok\n"

@@ -3,7 +3,7 @@
 // two shapes.
 //
 // The state is one row a migration in pgjanus.migration and one sequence that
-// counts backfill batches. [Install] and [Register] write it when rules take
+// counts backfill batches. [Install] and [Enact] write it when rules take
 // effect; [Backfill] keeps its checkpoint there, so that a backfill that was
 // killed goes on where it stood. [Load] makes the planner for a set of rules.
 //

@@ -123,7 +123,7 @@ func (f *filler) tell(p Progress) {
 }
 
 // leaveTime bounds tidying up; what is not done then is done by the next
-// Register or Backfill.
+// Enact or Backfill.
 const leaveTime = 5 * time.Second
 
 // leave closes the connection. Where a batch was begun and not completed it

@@ -11,7 +11,7 @@ import (
 )
 
 // InstallSyncs creates the functions that the planner's statements call, where
-// they are missing, and lets Postgres parse each statement in them. Register
+// they are missing, and lets Postgres parse each statement in them. Enact
 // must have run for the same rules. An error that is the rules' fault is
 // rules.Problems, and then nothing is created.
 //

@@ -32,7 +32,7 @@ func (e *BusyError) Error() string {
 }
 
 // lockPatience is how long to wait for the lock where its holder is about to
-// give it up: Register, which takes it for a moment.
+// give it up: Enact, which takes it for a moment.
 const lockPatience = time.Second
 
 // takeFillLock takes the lock for as long as conn lives. Where the session with

@@ -25,20 +25,10 @@ const recordGone = `
 UPDATE pgjanus.migration SET phase = 'off', generation = generation + 1, updated_at = pg_catalog.now()
 WHERE phase <> 'off' AND name <> ALL ($1::text[])`
 
-// Register records the phase of every migration of set, before any session
-// works under it. Migrations that set lacks are recorded as off. It needs
-// Install to have run.
-func Register(ctx context.Context, conn *pgx.Conn, set *rules.Set) error {
-	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
-		if err := registerAll(ctx, tx, set); err != nil {
-			return err
-		}
-		return settleAll(ctx, tx, set)
-	})
-}
-
-// Enact is Register and InstallSyncs in one transaction: where a function or a
-// trigger cannot be made, no phase is recorded either, and no checkpoint is void.
+// Enact records the phase of every migration, before any session works under it,
+// and does what InstallSyncs does, in one transaction: where a function or a trigger
+// cannot be made, no phase is recorded either, and no checkpoint is void. Migrations
+// that the rules lack are recorded as off. It needs Install to have run.
 func Enact(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
 	return pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
 		if err := registerAll(ctx, tx, planner.Set()); err != nil {

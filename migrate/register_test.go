@@ -22,13 +22,18 @@ func TestNothingIsRecordedBeforeInstall(t *testing.T) {
 	}
 }
 
-func TestInstallAndRegisterMayRunAtTheSameTime(t *testing.T) {
+func TestInstallAndEnactMayRunAtTheSameTime(t *testing.T) {
 	s := &stand{t: t, dsn: pgtest.Database(t)}
+	pgtest.Canon(t, s.dsn, 0)
 	set, err := rules.Parse("rules.yaml", []byte(pgtest.CanonRules("dualwrite")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := s.context()
+	planner, err := Load(ctx, pgtest.Connect(t, s.dsn), set, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var group errgroup.Group
 	for range 6 {
 		conn := pgtest.Connect(t, s.dsn)
@@ -37,7 +42,7 @@ func TestInstallAndRegisterMayRunAtTheSameTime(t *testing.T) {
 				if err := Install(ctx, conn); err != nil {
 					return err
 				}
-				if err := Register(ctx, conn, set); err != nil {
+				if err := Enact(ctx, conn, planner); err != nil {
 					return err
 				}
 			}

@@ -66,10 +66,7 @@ func (s *stand) rules(text string) {
 		err = Install(ctx, s.conn)
 	}
 	if err == nil {
-		err = Register(ctx, s.conn, set)
-	}
-	if err == nil {
-		err = InstallSyncs(ctx, s.conn, s.planner)
+		err = Enact(ctx, s.conn, s.planner)
 	}
 	if err != nil {
 		s.t.Fatal(err)

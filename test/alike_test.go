@@ -2,9 +2,13 @@ package test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
@@ -69,6 +73,36 @@ func (g *gate) noDrift(t *testing.T, when string) {
 		if result.Drift > 0 {
 			t.Errorf("behind %s the shapes of %d keys of %s disagree: %v", when, result.Drift, m.Rule.Name, result.Keys)
 		}
+	}
+}
+
+// takes sends statements, each of which has to succeed and to leave no drift.
+func (g *gate) takes(t *testing.T, conn *pgx.Conn, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		do(t, conn, text)
+		g.noDrift(t, text)
+	}
+}
+
+// refuses sends statements, each of which has to fail with one of the codes and to
+// leave no drift.
+func (g *gate) refuses(t *testing.T, conn *pgx.Conn, codes []string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		var refused *pgconn.PgError
+		if _, err := conn.PgConn().Exec(context.Background(), text).ReadAll(); !errors.As(err, &refused) || !slices.Contains(codes, refused.Code) {
+			t.Errorf("%s: %v, want a refusal", text, err)
+		}
+		g.noDrift(t, text)
+	}
+}
+
+// needsICU skips a test that needs collations which are not deterministic.
+func (g *gate) needsICU(t *testing.T) {
+	t.Helper()
+	if !pgtest.Value[bool](t, g.direct, "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')") {
+		t.Skip("NOT TESTED: this server is built without ICU, and only its collations can be nondeterministic")
 	}
 }
 

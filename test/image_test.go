@@ -47,9 +47,7 @@ var images = []struct{ name, old, new, one, two string }{
 func imageGate(t *testing.T) *gate {
 	t.Helper()
 	g := &gate{t: t, direct: pgtest.Database(t)}
-	if !pgtest.Value[bool](t, g.direct, "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')") {
-		t.Skip("NOT TESTED: this server is built without ICU, and only its collations can be nondeterministic")
-	}
+	g.needsICU(t)
 	pgtest.Exec(t, g.direct, imageTypes)
 	rules := "migrations:\n"
 	for _, c := range images {

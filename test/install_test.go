@@ -19,12 +19,9 @@ func install(t testing.TB, dsn string, set *rules.Set) {
 	if err := migrate.Install(ctx, conn); err != nil {
 		t.Fatal(err)
 	}
-	if err := migrate.Register(ctx, conn, set); err != nil {
-		t.Fatal(err)
-	}
 	planner, err := migrate.Load(ctx, conn, set, 1)
 	if err == nil {
-		err = migrate.InstallSyncs(ctx, conn, planner)
+		err = migrate.Enact(ctx, conn, planner)
 	}
 	if err != nil {
 		t.Fatal(err)
