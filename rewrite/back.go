@@ -135,12 +135,14 @@ func (w *planning) inlineBack(m *Migration, n *pg_query.UpdateStmt) bool {
 }
 
 // derivedBack is the value of old column j: what it is now where the law excuses
-// it (every up of the old columns is the new value), else what down says.
+// it (every up of the old columns of its strand is the new value), else what down says.
 func (m *Migration) derivedBack(j int, now, then func(column string) string) string {
 	var same []string
 	for i, c := range m.UpColumns() {
-		law := m.UpSameness(i)
-		same = append(same, law.Same(law.Value(m.up[i].render(now)), then(c)))
+		if m.strands.new[i] == m.strands.old[j] {
+			law := m.UpSameness(i)
+			same = append(same, law.Same(law.Value(m.up[i].render(now)), then(c)))
+		}
 	}
 	c := m.Rule.Old.Columns[j]
 	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), now(c), besides(m.Old.Column(c), m.down[j].render(then), m.down[j].value))
@@ -184,8 +186,10 @@ func (s syncText) columnsDown() string {
 	if keys != "" {
 		keys = " FROM " + keys
 	}
-	set := list(s.Rule.Old.Columns, func(i int, c string) string { return Ident(c) + " = (" + s.DownSQL(i, "old") + ")" })
-	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
+	set := list(s.Rule.Old.Columns, func(j int, c string) string {
+		return s.mended(s.strands.old[j], s.Old.Column(c), s.DownSQL(j, "old"), s.down[j].value)
+	})
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.Disagree("old"))
 }
 
 // columnsCheck is the function that fails where the keys in the settings disagree.

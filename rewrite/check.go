@@ -50,6 +50,9 @@ func (c *check) migration() *Migration {
 		c.plain(m.New, r.New.Pos)
 	}
 	c.exprs(m)
+	if r.Kind == rules.Columns {
+		m.strands = m.findStrands()
+	}
 	if r.Active() {
 		c.newShape(m)
 		for _, g := range m.Old.Missing {

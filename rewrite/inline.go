@@ -207,7 +207,7 @@ func (w *planning) insertValues(m *Migration, columns []string, items []*pg_quer
 }
 
 // derived is the value of new column i: what it is now where the law excuses
-// it (every down(new) is the old value), else what up says.
+// it (every down(new) of its strand is the old value), else what up says.
 func (m *Migration) derived(i int, old, current func(column string) string) string {
 	up := m.up[i].render(old)
 	if !m.lossy() {
@@ -215,8 +215,10 @@ func (m *Migration) derived(i int, old, current func(column string) string) stri
 	}
 	var same []string
 	for j, c := range m.Rule.Old.Columns {
-		law := m.DownSameness(j)
-		same = append(same, law.Same(law.Value(m.down[j].render(current)), old(c)))
+		if m.strands.old[j] == m.strands.new[i] {
+			law := m.DownSameness(j)
+			same = append(same, law.Same(law.Value(m.down[j].render(current)), old(c)))
+		}
 	}
 	c := m.UpColumns()[i]
 	return fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END", strings.Join(same, " AND "), current(c), besides(m.New.Column(c), up, m.up[i].value))

@@ -75,7 +75,7 @@ func (m *Migration) through(l *lens) *Migration {
 	rule := *m.Rule
 	rule.Old.Key, rule.Old.Columns = all(rule.Old.Key), all(rule.Old.Columns)
 
-	seen := &Migration{Rule: &rule, Old: &old, New: m.New, Key: slices.Clone(m.Key), syncs: m.syncs, itself: m.self(), reserved: l.reserved}
+	seen := &Migration{Rule: &rule, Old: &old, New: m.New, Key: slices.Clone(m.Key), syncs: m.syncs, strands: m.strands, itself: m.self(), reserved: l.reserved}
 	for i := range seen.Key {
 		seen.Key[i].Name = name(seen.Key[i].Name)
 	}

@@ -18,6 +18,8 @@ type Migration struct {
 	up    []template // one (rows: the query) or one per new column
 	syncs syncs
 	down  []template // parallel to Rule.Old.Columns; empty template where none
+	// strands are those of kind columns.
+	strands strands
 	// downColumns are the columns of the new table that down reads, kind rows.
 	downColumns []string
 

@@ -1,9 +1,6 @@
 package rewrite
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // columnsByKeys updates the new columns of the touched rows that disagree.
 func (b *block) columnsByKeys(s syncText) {
@@ -31,7 +28,7 @@ func (s syncText) kept() string {
 	if keys != "" {
 		keys = ", " + keys
 	}
-	return fmt.Sprintf("EXISTS (SELECT 1 FROM %s old%s WHERE %s AND %s)", QName(s.Rule.Old.Table), keys, where, s.disagree("old"))
+	return fmt.Sprintf("EXISTS (SELECT 1 FROM %s old%s WHERE %s AND %s)", QName(s.Rule.Old.Table), keys, where, s.Disagree("old"))
 }
 
 func (s syncText) columnsUpdate() string {
@@ -39,27 +36,8 @@ func (s syncText) columnsUpdate() string {
 	if keys != "" {
 		keys = " FROM " + keys
 	}
-	set := list(s.UpColumns(), func(i int, c string) string { return Ident(c) + " = (" + s.UpSQL(i, "old") + ")" })
-	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.disagree("old"))
-}
-
-// disagree is the condition under which a row of a columns migration drifts:
-// no new column value is excused by the law (down(new) is old) and some
-// new value is not what up says. The row has both shapes and is named alias.
-func (m *Migration) disagree(alias string) string {
-	ups := make([]string, 0, len(m.up))
-	for i, c := range m.UpColumns() {
-		same := m.UpSameness(i)
-		ups = append(ups, same.Differ(alias+"."+Ident(c), same.Value(m.UpSQL(i, alias))))
-	}
-	condition := "(" + strings.Join(ups, " OR ") + ")"
-	if !m.lossy() {
-		return condition
-	}
-	downs := make([]string, 0, len(m.down))
-	for i, c := range m.Rule.Old.Columns {
-		same := m.DownSameness(i)
-		downs = append(downs, same.Differ(same.Value(m.DownSQL(i, alias)), alias+"."+Ident(c)))
-	}
-	return "(" + strings.Join(downs, " OR ") + ") AND " + condition
+	set := list(s.UpColumns(), func(i int, c string) string {
+		return s.mended(s.strands.new[i], s.New.Column(c), s.UpSQL(i, "old"), s.up[i].value)
+	})
+	return fmt.Sprintf("UPDATE %s old SET %s%s WHERE %s AND %s", QName(s.Rule.Old.Table), set, keys, where, s.Disagree("old"))
 }

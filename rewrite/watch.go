@@ -281,7 +281,7 @@ func (b *block) log(message, hint string) {
 // the key of one.
 func (s syncText) disagreeing() string {
 	from, where := s.oldRows()
-	disagree := s.disagree
+	disagree := s.Disagree
 	if s.Rule.Kind == rules.Rows {
 		disagree = s.rowsDrift
 	}
