@@ -23,6 +23,13 @@ func InstallSyncs(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner)
 }
 
 func installAll(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
+	if err := installFunctions(ctx, tx, planner); err != nil {
+		return err
+	}
+	return installTriggers(ctx, tx, planner)
+}
+
+func installFunctions(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
 	if _, err := tx.Exec(ctx, stateLock); err != nil {
 		return err
 	}
@@ -37,10 +44,7 @@ func installAll(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error 
 			problems = append(problems, *problem)
 		}
 	}
-	if err := problems.Err(); err != nil {
-		return err
-	}
-	return installTriggers(ctx, tx, planner)
+	return problems.Err()
 }
 
 func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.Problem, error) {
@@ -63,7 +67,7 @@ func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.
 			return &rules.Problem{
 				Pos:     m.Rule.NamePos,
 				Message: fmt.Sprintf("Postgres refuses the statement that keeps %s in sync: %s", m.Rule.Name, err),
-				Hint:    "up must yield values that can be stored in the columns of the new shape",
+				Hint:    "up must yield what can be stored in the columns of the new shape, and down what can be in those of the old one",
 			}, nil
 		}
 	}

@@ -64,13 +64,7 @@ func Install(ctx context.Context, conn *pgx.Conn) error {
 	if done {
 		return nil
 	}
-	err = pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, stateLock); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, installDDL)
-		return err
-	})
+	err = pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error { return installState(ctx, tx) })
 	if code(err) == "42501" {
 		return fmt.Errorf("creating the schema pgjanus, which needs CREATE on the database: %w", err)
 	}
@@ -78,6 +72,14 @@ func Install(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("creating the schema pgjanus: %w", err)
 	}
 	return nil
+}
+
+func installState(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, stateLock); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, installDDL)
+	return err
 }
 
 // writing is the only kind of transaction in which the package writes: each

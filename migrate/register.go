@@ -41,6 +41,24 @@ func Enact(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error 
 	})
 }
 
+// Rehearse does what Install and Enact do, and takes it back: an error is what
+// theirs would be. It leaves the triggers of guards out, for which writers would have
+// to wait.
+func Rehearse(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
+	tx, err := conn.BeginTx(ctx, writing)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }() // a connection that is lost has rolled back
+	if err := installState(ctx, tx); err != nil {
+		return fmt.Errorf("creating the schema pgjanus: %w", err)
+	}
+	if err := registerAll(ctx, tx, planner.Set()); err != nil {
+		return err
+	}
+	return installFunctions(ctx, tx, planner)
+}
+
 func registerAll(ctx context.Context, tx pgx.Tx, set *rules.Set) error {
 	if _, err := tx.Exec(ctx, stateLock); err != nil {
 		return fmt.Errorf("recording the phases: %w", err)

@@ -19,7 +19,8 @@ func newCheckCommand(g *global) *cobra.Command {
 		Short: "Validate settings and rules against the live catalog",
 		Long: `Validates the settings, the rules file by itself, the rules against the live
 catalog and the privileges of the roles, and the step from the phases that the
-database has recorded; and warns of what may write an old table where no
+database has recorded; lets Postgres parse what serve would create, and takes it
+back; and warns of what may write an old table where no
 statement shows it. Changes nothing. Exits 0 when serve would take the rules, 1
 when it would not, 2 when that could not be told.`,
 		Args: cobra.NoArgs,
@@ -112,7 +113,11 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 		return err
 	}
 	r.Warnings = append(r.Warnings, undone...)
-	return append(steps, lacking...).Err()
+	problems := append(steps, lacking...)
+	if len(problems) > 0 || len(recorded) == 0 && !live.AnyActive(set) {
+		return problems.Err()
+	}
+	return migrate.Rehearse(ctx, conn, planner)
 }
 
 func count(n int, noun string) string {

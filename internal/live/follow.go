@@ -89,7 +89,7 @@ func (l *Live) followCatalog(ctx context.Context) {
 
 // catalogChange says what a changed catalog is to what was written before it was noticed.
 func (l *Live) catalogChange() string {
-	if !anyActive(l.running.set) {
+	if !AnyActive(l.running.set) {
 		return "catalog changed"
 	}
 	return fmt.Sprintf("catalog changed: statements of the last %s may have gone by the former definition, and pgjanus verify tells whether they left drift", l.opt.CatalogPoll)
@@ -101,7 +101,7 @@ func (l *Live) catalogChange() string {
 func (l *Live) recompile(ctx context.Context, link *link) error {
 	set := l.running.set
 	compiled, err := link.compile(ctx, set, l.nextEpoch())
-	if err == nil && anyActive(set) {
+	if err == nil && AnyActive(set) {
 		err = link.equip(ctx, compiled.planner)
 	}
 	if err != nil {

@@ -103,7 +103,7 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 		prev = l.running.set
 		changes = rules.Diff(prev, set)
 		if same, err := l.unchanged(ctx, link, changes); err != nil || same {
-			if err == nil && (l.unsure || anyActive(set)) {
+			if err == nil && (l.unsure || AnyActive(set)) {
 				err = l.mend(ctx, link)
 			}
 			return &Report{Epoch: l.running.epoch}, err
@@ -122,7 +122,7 @@ func (l *Live) apply(ctx context.Context, link *link, set *rules.Set) (*Report, 
 	if err != nil {
 		return nil, err
 	}
-	if len(recorded) > 0 || anyActive(set) {
+	if len(recorded) > 0 || AnyActive(set) {
 		if compiled, err = l.install(ctx, link, set, compiled); err != nil {
 			return nil, err
 		}
@@ -215,7 +215,8 @@ func RecordedSet(file string, phases map[string]rules.Phase) *rules.Set {
 	return set
 }
 
-func anyActive(set *rules.Set) bool {
+// AnyActive reports whether some migration of set is not off.
+func AnyActive(set *rules.Set) bool {
 	for i := range set.Migrations {
 		if set.Migrations[i].Active() {
 			return true
