@@ -31,6 +31,7 @@ func backfill(ctx context.Context, t testing.TB, dsn string, p *rewrite.Planner,
 const history = 3000
 
 func TestBackfillUnderLoadLeavesNoDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, history)

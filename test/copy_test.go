@@ -58,6 +58,7 @@ var copies = []ask{
 // What pgjanus says of COPY FROM is what Postgres says, by Query and by Execute,
 // in a transaction and outside; the old tables are the same, and both shapes agree.
 func TestCopyIntoAMigratingTable(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, 4)
 	plain, through := dialWire(t, p.plain), dialWire(t, p.gate.dsn)
 	plain.names(p.plain)

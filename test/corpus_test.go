@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -101,23 +102,28 @@ func TestWhatORMsSend(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recordings: %v", err)
 	}
-	statements, rewritten := 0, 0
-	for _, file := range files {
-		script := readRecorded(t, file)
-		statements += len(script)
-		for name, messages := range contexts {
-			t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl")+"/"+name, func(t *testing.T) {
-				rewritten += playRecorded(t, script, name, messages)
-			})
+	t.Parallel()
+	statements := 0
+	var rewritten atomic.Int64
+	t.Run("recordings", func(t *testing.T) {
+		for _, file := range files {
+			script := readRecorded(t, file)
+			statements += len(script)
+			for name, messages := range contexts {
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".jsonl")+"/"+name, func(t *testing.T) {
+					t.Parallel()
+					rewritten.Add(int64(playRecorded(t, script, name, messages)))
+				})
+			}
 		}
-	}
+	})
 	if part := flag.Lookup("test.run").Value.String(); strings.Contains(part, "/") {
 		return
 	}
-	if statements < 250 || rewritten < 4*80 {
-		t.Errorf("only %d statements, of which %d were rewritten, in %d contexts", statements, rewritten, len(contexts))
+	if statements < 250 || rewritten.Load() < 4*80 {
+		t.Errorf("only %d statements, of which %d were rewritten, in %d contexts", statements, rewritten.Load(), len(contexts))
 	}
-	t.Logf("%d statements in %d contexts, %d of them rewritten", statements, len(contexts), rewritten)
+	t.Logf("%d statements in %d contexts, %d of them rewritten", statements, len(contexts), rewritten.Load())
 }
 
 func playRecorded(t *testing.T, script []recorded, context string, messages func(r recorded) []pgproto3.FrontendMessage) (rewritten int) {

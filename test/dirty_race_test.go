@@ -19,6 +19,7 @@ import (
 // Whatever writers of good and bad values, rollbacks, a backfill and killed
 // connections do to a few keys at the same time: a key that drifts is dirty.
 func TestEveryKeyThatDriftsIsDirty(t *testing.T) {
+	t.Parallel()
 	for _, ddl := range []string{"", audit} {
 		for _, level := range levels {
 			t.Run(fmt.Sprint(level, ddl != ""), func(t *testing.T) {

@@ -15,6 +15,7 @@ const flipEvery = 200 * time.Millisecond
 // migrations are off the shapes drift apart, so the claim is about what
 // follows: a settled phase and a backfill, with the load going on.
 func TestFlipsUnderLoadEndWithoutDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, history/10)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,27 +61,37 @@ var planOnly = regexp.MustCompile("max=|names=|shadowed|whole|version=|partition
 // is held against a database that has it, without pgjanus. A refusal must be the
 // golden's, and nothing may have been executed.
 func TestGoldensOnPostgres(t *testing.T) {
+	t.Parallel()
+	var count sync.Mutex
 	played, answered := 0, 0
 	outcomes := map[string]int{}
-	for args, all := range goldens(t) {
-		if planOnly.MatchString(args) {
-			continue
-		}
-		t.Run(strings.TrimSpace("plan"+args), func(t *testing.T) {
-			s := newTheatre(t, args)
-			for _, g := range all {
-				if strings.Contains(g.sql, "PREPARE TRANSACTION") {
-					continue // its name is the server's, not the database's: the next test has it
-				}
-				if version := s.gate.planner.Snapshot().Version; strings.Contains(strings.ToUpper(g.sql), "MERGE") && (version < 150000 || version >= 170000) {
-					continue // the goldens have the plans of 15 and 16: merge_test.go plays the others
-				}
-				outcomes[g.outcome]++
-				played += s.play(g)
+	t.Run("goldens", func(t *testing.T) {
+		for args, all := range goldens(t) {
+			if planOnly.MatchString(args) {
+				continue
 			}
-			answered += s.answered
-		})
-	}
+			t.Run(strings.TrimSpace("plan"+args), func(t *testing.T) {
+				t.Parallel()
+				s := newTheatre(t, args)
+				for _, g := range all {
+					if strings.Contains(g.sql, "PREPARE TRANSACTION") {
+						continue // its name is the server's, not the database's: the next test has it
+					}
+					if version := s.gate.planner.Snapshot().Version; strings.Contains(strings.ToUpper(g.sql), "MERGE") && (version < 150000 || version >= 170000) {
+						continue // the goldens have the plans of 15 and 16: merge_test.go plays the others
+					}
+					times := s.play(g)
+					count.Lock()
+					outcomes[g.outcome]++
+					played += times
+					count.Unlock()
+				}
+				count.Lock()
+				answered += s.answered
+				count.Unlock()
+			})
+		}
+	})
 	if part := flag.Lookup("test.run").Value.String(); !strings.Contains(part, "/") && (outcomes["rewrite"] < 250 || answered < 1100) {
 		t.Errorf("%v goldens, of which %d were executed without an error: this shows little", outcomes, answered)
 	}

@@ -119,6 +119,7 @@ func TestCopyIntoAGuardedTable(t *testing.T) {
 
 // Clients past pgjanus and through it fight over the same rows.
 func TestAGuardAndStatementsLeaveNoDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)

@@ -76,6 +76,7 @@ var reads = []string{
 }
 
 func TestWhatAMigrationAddsStaysOutOfSight(t *testing.T) {
+	t.Parallel()
 	for _, phase := range []string{"off", "dualwrite"} {
 		t.Run(phase, func(t *testing.T) {
 			p := newPair(t, 4)

@@ -82,6 +82,7 @@ func dashed(name string) string {
 // An equal value is not the same value: after the cutover the application would
 // see another one.
 func TestEqualValuesOfOtherImageAreCarriedOver(t *testing.T) {
+	t.Parallel()
 	g := imageGate(t)
 	simple, extended := g.connect(pgx.QueryExecModeSimpleProtocol), g.connect(pgx.QueryExecModeExec)
 	for _, c := range images {

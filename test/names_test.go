@@ -204,6 +204,7 @@ func (s *tenantStream) messages() []pgproto3.FrontendMessage {
 // TestNamesStandForWhatTheyDoWithoutPgjanus plays random streams. PGJANUS_NAMES
 // is how long (20 s), and PGJANUS_SEED plays one round again.
 func TestNamesStandForWhatTheyDoWithoutPgjanus(t *testing.T) {
+	t.Parallel()
 	duration, seed := 20*time.Second, time.Now().UnixNano()
 	if v := os.Getenv("PGJANUS_NAMES"); v != "" {
 		var err error

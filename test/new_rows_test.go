@@ -33,6 +33,7 @@ func (g *gate) backfilled() {
 const items = `SELECT coalesce((SELECT string_agg(concat(i ->> 'sku', i ->> 'qty'), ' ' ORDER BY n) FROM orders o, jsonb_array_elements(o.items) WITH ORDINALITY a(i, n) WHERE o.id = %d), '')`
 
 func TestWhoWritesTheNewTableIsCarriedBack(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeCacheStatement} {
 		t.Run(mode.String(), func(t *testing.T) { carriedBack(t, mode) })
 	}
@@ -181,6 +182,7 @@ func TestTheNewTableCannotBeWrittenBeforeTheHistoryIsFilled(t *testing.T) {
 // TestBothGenerationsOfRowsLeaveNoDrift has writers of both tables on the same few
 // orders, in short rounds: the next write of a key would heal it.
 func TestBothGenerationsOfRowsLeaveNoDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)
@@ -277,6 +279,7 @@ func bothTables(t *testing.T, conn *pgx.Conn, level pgx.TxIsoLevel, r *rand.Rand
 
 // TestWritersOfBothTablesDoNotDeadlock: those of the new table lock the old row first.
 func TestWritersOfBothTablesDoNotDeadlock(t *testing.T) {
+	t.Parallel()
 	g := newGate(t, 0)
 	g.phase("dualwrite")
 	g.backfilled()

@@ -17,6 +17,7 @@ import (
 )
 
 func TestWhoKnowsTheNewShapeIsCarriedBack(t *testing.T) {
+	t.Parallel()
 	for name, rules := range map[string]string{"no guard": pgtest.CanonRules("dualwrite"), "guard: sync": guarded()} {
 		t.Run(name, func(t *testing.T) { newShapeIsCarriedBack(t, rules) })
 	}
@@ -68,6 +69,7 @@ func newShapeIsCarriedBack(t *testing.T, rules string) {
 }
 
 func TestBothGenerationsAtOnceLeaveNoDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)

@@ -83,6 +83,7 @@ func (x *executors) work(ctx context.Context, conn *pgx.Conn, r *rand.Rand) erro
 }
 
 func TestFlipsWhileSessionsExecuteWhatTheyPreparedEndWithoutDrift(t *testing.T) {
+	t.Parallel()
 	for name, ddl := range map[string]string{"by row": "", "behind": auditAll} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate(t, executorKeys)

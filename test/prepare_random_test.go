@@ -95,6 +95,7 @@ func (s *names) messages() string {
 }
 
 func TestRandomUsesOfNamesAreAnsweredAsWithoutPgjanus(t *testing.T) {
+	t.Parallel()
 	seed := time.Now().UnixNano()
 	if v := os.Getenv("PGJANUS_SEED"); v != "" {
 		if _, err := fmt.Sscan(v, &seed); err != nil {

@@ -97,6 +97,7 @@ var namedSessions = map[string][]string{
 }
 
 func TestStatementsPreparedBySQLAnswerAsWithoutPgjanus(t *testing.T) {
+	t.Parallel()
 	for kind, ddl := range map[string]string{"by row": "SELECT 1", "behind": auditAll} {
 		t.Run(kind, func(t *testing.T) {
 			p := newPair(t, 6)

@@ -25,6 +25,7 @@ func TestConcurrentWritersLeaveNoDrift(t *testing.T) { race(t, "") }
 func TestConcurrentWritersBehindATriggerLeaveNoDrift(t *testing.T) { race(t, audit) }
 
 func race(t *testing.T, ddl string) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)

@@ -69,6 +69,7 @@ var hostileSettings = []string{
 // Statements are rewritten, and functions of pgjanus run, under the settings of
 // the application's session.
 func TestSettingsOfSessionsChangeNothing(t *testing.T) {
+	t.Parallel()
 	g := newGate(t, 20)
 	g.phase("dualwrite")
 	g.backfilled()

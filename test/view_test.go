@@ -67,6 +67,7 @@ var throughViews = []string{
 }
 
 func TestWritesThroughViews(t *testing.T) {
+	t.Parallel()
 	for name, ddl := range map[string]string{
 		"none": "",
 		"before": `CREATE FUNCTION trim_items() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF jsonb_array_length(NEW.items) > 3 THEN NEW.items := '[]'; END IF; RETURN NEW; END $$;

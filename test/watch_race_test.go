@@ -19,6 +19,7 @@ import (
 // Where every write past pgjanus that would leave drift is rejected, there is
 // none, whatever pgjanus and a backfill do to the same keys at the same time.
 func TestRejectedBypassesLeaveNoDrift(t *testing.T) {
+	t.Parallel()
 	for _, level := range levels {
 		t.Run(string(level), func(t *testing.T) {
 			g := newGate(t, 0)

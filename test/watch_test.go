@@ -120,6 +120,7 @@ CREATE TRIGGER closed BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION close
 }
 
 func TestAWriteThatLeavesDriftIsRejected(t *testing.T) {
+	t.Parallel()
 	g := watchWorld(t)
 	g.use(watched("reject"))
 	ctx := context.Background()
@@ -147,6 +148,7 @@ func TestAWriteThatLeavesDriftIsRejected(t *testing.T) {
 }
 
 func TestAWriteThatLeavesDriftIsLogged(t *testing.T) {
+	t.Parallel()
 	g := watchWorld(t)
 	g.use(watched("log"))
 	ctx := context.Background()
