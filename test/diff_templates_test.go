@@ -314,7 +314,7 @@ var templates = []template{
 				data.WriteString("\n")
 				continue
 			}
-			data.WriteString(strings.Repeat("\tx", len(b.w.visible)-5) + "\n")
+			data.WriteString(strings.Repeat("\tx", b.w.copied-5) + "\n")
 		}
 		return data.String()
 	}},

@@ -8,20 +8,24 @@ import (
 
 // world is a random schema with a migration: one table whose old shape migrates.
 type world struct {
-	name    string
-	table   string // as statements write it
-	rule    string // as the rules file does
-	key     []string
-	value   string // the column that migrates, or one of them
-	kind    valueKind
-	old     string // DDL of the old table, with the user's triggers
-	expand  string
-	rules   string
-	guarded bool
-	trigger string   // one of userTriggers
-	visible []string // old columns, as statements write them
-	twin    bool     // the name stands for another table under another search_path
-	others  []string // what else the table's rows can be written through: a view, partitions
+	name     string
+	table    string // as statements write it
+	rule     string // as the rules file does
+	key      []string
+	value    string // the column that migrates, or one of them
+	kind     valueKind
+	old      string // DDL of the old table, with the user's triggers
+	expand   string
+	rules    string
+	guarded  bool
+	trigger  string   // one of userTriggers
+	visible  []string // old columns, as statements write them
+	copied   int      // how many of them COPY reads
+	down     bool     // the rules say it
+	column   string   // the new column, or
+	children string   // the new table
+	twin     bool     // the name stands for another table under another search_path
+	others   []string // what else the table's rows can be written through: a view, partitions
 }
 
 // valueKind is the type of the column that migrates.
@@ -134,7 +138,7 @@ func newWorld(r *rand.Rand) *world {
 		w.table = schema + "." + quoted
 	}
 	w.key = pick(r, []string{"k"}, []string{"k"}, []string{"g", "k"})
-	shape := pick(r, "items", "tags", "flag", "maybe", "wide", "full")
+	shape := pick(r, "items", "tags", "flag", "maybe", "wide", "full", "key")
 	switch shape {
 	case "items", "tags":
 		w.value, w.kind = "items", itemsKind
@@ -142,7 +146,7 @@ func newWorld(r *rand.Rand) *world {
 		w.value, w.kind = "flag", boolKind
 	case "maybe":
 		w.value, w.kind = "flag", maybeKind
-	case "wide":
+	case "wide", "key":
 		w.value, w.kind = "small", intKind
 	case "full":
 		w.value, w.kind = "first", textKind
@@ -153,11 +157,16 @@ func newWorld(r *rand.Rand) *world {
 		extra = ", last text"
 		w.visible = append(w.visible, "last")
 	}
+	w.copied = len(w.visible)
 	trigger := pick(r, "none", "none", "none", "before", "before that changes the value", "before that cancels", "after")
+	partitioned := r.Intn(3) == 0
+	if !partitioned && r.Intn(3) == 0 {
+		extra += ", double int GENERATED ALWAYS AS (n * 2) STORED"
+		w.visible = append(w.visible, "double")
+	}
 	w.old = fmt.Sprintf(`CREATE SCHEMA IF NOT EXISTS app;
 CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT few CHECK (n < 900), s text, %s %s%s, PRIMARY KEY (%s))`,
 		schema, quoted, w.value, w.kind.sqlType, extra, strings.Join(w.key, ", "))
-	partitioned := r.Intn(3) == 0
 	if partitioned {
 		w.old += partitions(r, w, schema, quoted, extra)
 	} else {
@@ -196,8 +205,12 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 		if shape == "tags" {
 			up = "SELECT x ->> 'sku' AS sku, (x ->> 'qty')::int AS qty FROM jsonb_array_elements(old.items) AS x WHERE x ->> 'sku' <> ''"
 		}
+		w.children = schema + ".children"
 		w.rules = head + fmt.Sprintf("    kind: rows\n    old: {table: %s, key: [%s], columns: [items]}\n    new: {table: %s.children, parent: {%s}}\n    up: |\n      %s\n",
 			w.rule, keys, schema, strings.Join(parent, ", "), up)
+		if w.down = r.Intn(2) == 0; w.down {
+			w.rules += "    down:\n      items: SELECT coalesce(jsonb_agg(jsonb_build_object('sku', sku, 'qty', qty) ORDER BY id), '[]') FROM new\n"
+		}
 	} else {
 		column, typ, up, down, columns := "", "", "", "", w.value
 		switch shape {
@@ -209,17 +222,23 @@ CREATE TABLE %s.%s (g int NOT NULL DEFAULT 1, k int NOT NULL, n int CONSTRAINT f
 			}
 		case "wide":
 			column, typ, up, down = "wide", "bigint", "old.small", "new.wide::int"
+		case "key":
+			column, typ, up, down, columns = "k_big", "bigint", "old.k", "new.k_big::int", "k"
 		case "full":
 			column, typ, up, columns = "full_name", "text", "coalesce(old.first, '') || ' ' || coalesce(old.last, '-')", "first, last"
 		}
 		w.expand = fmt.Sprintf("ALTER TABLE %s.%s ADD COLUMN %s %s", schema, quoted, column, typ)
 		w.rules = head + fmt.Sprintf("    kind: columns\n    old: {table: %s, key: [%s], columns: [%s]}\n    new: {table: %[1]s, columns: [%[4]s]}\n    up: {%[4]s: %[5]q}\n",
 			w.rule, keys, columns, column, up)
-		if down != "" {
-			w.rules += fmt.Sprintf("    down: {%s: %q}\n", w.value, down)
+		if w.column, w.down = column, down != ""; w.down {
+			w.rules += fmt.Sprintf("    down: {%s: %q}\n", columns, down)
 		}
 	}
-	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %s, on_fanout_error %s, partitioned %v, twin %v", shape, w.table, keys, trigger, guard, onError, partitioned, twin)
+	two := r.Intn(4) == 0
+	if two {
+		w.second(r, head, w.rule, schema+"."+quoted)
+	}
+	w.name = fmt.Sprintf("%s in %s, key (%s), trigger %s, guard %s, on_fanout_error %s, partitioned %v, twin %v, down %v, two %v", shape, w.table, keys, trigger, guard, onError, partitioned, twin, w.down, two)
 	return w
 }
 
