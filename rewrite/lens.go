@@ -110,6 +110,9 @@ func (m *Migration) self() *Migration {
 // focus finds out which relatives of migrating tables are lenses.
 func (p *Planner) focus() {
 	for _, rel := range p.relations {
+		rel.settle()
+	}
+	for _, rel := range p.relations {
 		if rel.base == nil {
 			continue
 		}

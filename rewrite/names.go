@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -77,7 +78,7 @@ func (p *Planner) questions() {
 	var some, all []*relation
 	for _, rel := range p.sortedRelations() {
 		all = append(all, rel)
-		if len(p.snapshot.Namesakes[rel.name.Name]) > 1 {
+		if p.hasNamesakes(rel.name.Name) {
 			some = append(some, rel)
 		}
 	}
@@ -179,7 +180,16 @@ func (p *Planner) mayBe(rv *pg_query.RangeVar, want func(*relation) bool) []*rel
 // isContested reports whether a name may stand for something else than the
 // relation of a migration.
 func (w *planning) isContested(name string) bool {
-	return w.env.Shadowed || w.plan.Shadows || len(w.snapshot.Namesakes[name]) > 1
+	return w.env.Shadowed || w.plan.Shadows || w.hasNamesakes(name)
+}
+
+// hasNamesakes reports whether the catalog shows that a name stands for something
+// else in some sessions: several schemas have it, or a temporary view, of which only
+// its own session can speak by it.
+func (p *Planner) hasNamesakes(name string) bool {
+	return len(p.snapshot.Namesakes[name]) > 1 || slices.ContainsFunc(p.byName[name], func(rel *relation) bool {
+		return strings.HasPrefix(rel.name.Schema, "pg_temp_")
+	})
 }
 
 // ask is the plan of a text that depends on what its names stand for. Who does
