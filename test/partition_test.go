@@ -131,6 +131,27 @@ func TestAPartitionedTable(t *testing.T) {
 	}
 }
 
+// A statement fires those triggers for each statement that the partition has which it
+// names, also by a view.
+func TestAPartitionWithATriggerForEachStatement(t *testing.T) {
+	p := newParts(t, fmt.Sprintf(partsRules, "dualwrite"), fmt.Sprintf(partsExpand, ""), `
+		CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF pg_trigger_depth() = 1 THEN
+				UPDATE parts SET items = items || '[{"sku":"again"}]', is_open = NOT parts.is_open FROM written w WHERE parts.region = w.region AND parts.id = w.id;
+			END IF;
+			RETURN NULL; END $$;
+		CREATE TRIGGER inserted AFTER INSERT ON parts_us REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION again();
+		CREATE TRIGGER updated AFTER UPDATE ON parts_us REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION again();`)
+	p.alike(t, partsQuery,
+		`UPDATE parts SET items = '[]', is_open = true`,
+		`UPDATE parts_us SET items = '[]' WHERE id < 9`,
+		`UPDATE parts_us SET is_open = true WHERE id < 9 RETURNING id, is_open`,
+		`UPDATE parts_of_us SET items = '[{"sku":"view"}]', open = false`,
+		`INSERT INTO parts_us (id, items, is_open) VALUES (300, '[]', true)`,
+		`INSERT INTO parts_of_us (id, items, open) VALUES (301, '[{"sku":"view"}]', false)`,
+	)
+}
+
 // A row whose key changes may move to another partition.
 func TestARowThatMovesToAnotherPartition(t *testing.T) {
 	texts := []string{
