@@ -46,17 +46,17 @@ WITH RECURSIVE rel(oid) AS (
     WHERE n.nspname = 'pgjanus' AND c.relname = 'migration'
 ), nears(a) AS MATERIALIZED (SELECT pg_catalog.array_agg(oid) FROM near
 ), class AS MATERIALIZED (
-  SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relrowsecurity, c.relispartition, c.relpersistence, c.relacl
+  SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, c.relrowsecurity, c.relispartition, c.relpersistence, c.reloftype, c.relacl
   FROM pg_catalog.pg_class c WHERE c.oid = ANY ((SELECT a FROM nears)::oid[])
 ), att AS MATERIALIZED (
   SELECT a.attrelid, a.attnum, a.atttypid, a.xmin AS x FROM pg_catalog.pg_attribute a
   WHERE a.attrelid = ANY ((SELECT a FROM nears)::oid[]) AND a.attnum > 0
 ), line(t) AS (
   SELECT pg_catalog.concat_ws(' ', 'server', pg_catalog.current_setting('server_version_num'))
-  UNION ALL SELECT pg_catalog.concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relowner, relrowsecurity, relispartition, relpersistence, relacl) FROM class
+  UNION ALL SELECT pg_catalog.concat_ws(' ', 'class', oid, relname, relnamespace, relkind, relowner, relrowsecurity, relispartition, relpersistence, reloftype, relacl) FROM class
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'attribute', attrelid, attnum, x) FROM att
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'type', t.oid, t.xmin) FROM pg_catalog.pg_type t
-    WHERE t.oid = ANY (ARRAY(SELECT DISTINCT atttypid FROM att))
+    WHERE t.oid = ANY (ARRAY(SELECT DISTINCT atttypid FROM att UNION SELECT reloftype FROM class))
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'default', x.oid, x.xmin) FROM pg_catalog.pg_attrdef x
     WHERE x.adrelid = ANY ((SELECT a FROM rels)::oid[])
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'constraint', x.oid, x.xmin) FROM pg_catalog.pg_constraint x

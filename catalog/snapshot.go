@@ -33,7 +33,8 @@ func (n Name) String() string { return n.Schema + "." + n.Name }
 type Table struct {
 	OID         uint32
 	Name        Name
-	Kind        byte // pg_class.relkind: r, p, v, m, f
+	Kind        byte  // pg_class.relkind: r, p, v, m, f
+	Of          *Name `json:",omitempty"` // the composite type that it is a table of
 	Columns     []Column
 	Key         []string     // primary key columns, in key order
 	Unique      [][]string   // other unique keys: valid, not partial, plain columns, not deferrable

@@ -28,8 +28,10 @@ WITH named AS (
   SELECT oid FROM named
   UNION SELECT t.relid FROM named, LATERAL pg_partition_tree(named.oid) t WHERE named.relkind = 'p'
 )
-SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition, c.relpersistence = 'u'
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relrowsecurity, c.relispartition, c.relpersistence = 'u',
+  t.typname::text, tn.nspname::text
 FROM wanted JOIN pg_class c ON c.oid = wanted.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_type t ON t.oid = c.reloftype LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')`
 
 func (s *Snapshot) readTables(ctx context.Context, tx pgx.Tx, names []Name) (tablesByOID, error) {
@@ -37,7 +39,11 @@ func (s *Snapshot) readTables(ctx context.Context, tx pgx.Tx, names []Name) (tab
 	byOID := tablesByOID{}
 	err := each(ctx, tx, "tables", tablesSQL, []any{schemas, relations}, func(row pgx.Rows) error {
 		t := &Table{}
-		err := row.Scan(&t.OID, &t.Name.Schema, &t.Name.Name, &t.Kind, &t.RowSecurity, &t.Partition, &t.Unlogged)
+		var of, schema *string
+		err := row.Scan(&t.OID, &t.Name.Schema, &t.Name.Name, &t.Kind, &t.RowSecurity, &t.Partition, &t.Unlogged, &of, &schema)
+		if of != nil {
+			t.Of = &Name{*schema, *of}
+		}
 		byOID[t.OID], s.Tables[t.Name] = t, t
 		return err
 	})

@@ -22,12 +22,13 @@ type View struct {
 type ViewColumn struct {
 	Name      string
 	Updatable bool // it is a column of the relation in the FROM clause, or of a view there
-	Default   bool // ALTER VIEW .. SET DEFAULT gave it one
+	Default   bool // it has one of its own: by ALTER VIEW .. SET DEFAULT, or that of its type
 }
 
 // viewsSQL asks Postgres itself what is updatable (relation_is_updatable and
 // view_cols_are_auto_updatable in rewrite/rewriteHandler.c): DELETE is possible
-// through every view that is so, the others where a column is, too.
+// through every view that is so, the others where a column is, too. The default of
+// a domain goes before that of the column below (build_column_default there).
 const viewsSQL = `
 SELECT n.nspname::text, c.relname::text, coalesce(pg_get_viewdef(c.oid), ''), -- it may be dropped meanwhile
   pg_relation_is_updatable(c.oid, false) & 16 <> 0
@@ -39,8 +40,8 @@ FROM unnest($1::name[], $2::name[]) AS w(s, r)
 JOIN pg_namespace n ON n.nspname = w.s
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.r AND c.relkind = 'v',
 LATERAL (SELECT array_agg(a.attname::text ORDER BY a.attnum), array_agg(pg_column_is_updatable(c.oid, a.attnum, false) ORDER BY a.attnum),
-    array_agg(a.atthasdef ORDER BY a.attnum)
-  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) a(names, updatable, defaults)
+    array_agg(a.atthasdef OR coalesce(t.typdefaultbin::text, t.typdefault) IS NOT NULL ORDER BY a.attnum)
+  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0) a(names, updatable, defaults)
 WHERE a.names IS NOT NULL`
 
 func (s *Snapshot) readViews(ctx context.Context, tx pgx.Tx) error {

@@ -16,7 +16,7 @@ import (
 type aside struct {
 	words     []string                // one of which such a statement has
 	ddl       []string                // those of them that are about types and functions
-	types     map[catalog.Name]string // types that values of a migrating column are made of, with their migration
+	types     map[catalog.Name]string // types that values of a migrating column, or its table, are made of, with their migration
 	functions map[catalog.Name]string // functions of the user that up and down call, with their migration
 	certain   mentions                // what else such a statement says, or what may put it together
 }
@@ -34,6 +34,11 @@ func (p *Planner) lookAside() aside {
 					a.types[t] = m.Rule.Name
 				}
 			})
+			for _, table := range []*catalog.Table{m.Old, m.New} {
+				if table.Of != nil {
+					a.types[*table.Of] = m.Rule.Name
+				}
+			}
 			for _, r := range exprRequests(m.Rule) {
 				for _, f := range p.snapshot.Exprs[r.ID].Functions {
 					a.functions[f] = m.Rule.Name

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
@@ -35,7 +36,7 @@ func (c *check) migration() *Migration {
 		c.fail(r.Old.Pos, "name a plain or partitioned table", "%s is %s", m.Old.Name, relationKind(m.Old.Kind))
 		return nil
 	case m.Old.Kind == 'p' && !m.Old.Partition:
-		c.partitioned(m.Old, r.Old.Pos)
+		c.partitioned(m)
 	default:
 		c.plain(m.Old, r.Old.Pos)
 	}
@@ -77,7 +78,8 @@ func (c *check) plain(t *catalog.Table, pos rules.Pos) {
 }
 
 // partitioned refuses what plain refuses, of a partitioned table and its partitions.
-func (c *check) partitioned(t *catalog.Table, pos rules.Pos) {
+func (c *check) partitioned(m *Migration) {
+	t, pos := m.Old, c.rule.Old.Pos
 	c.open(t, pos)
 	for _, name := range t.Children {
 		switch part := c.snap.Tables[name]; {
@@ -87,6 +89,17 @@ func (c *check) partitioned(t *catalog.Table, pos rules.Pos) {
 			c.fail(pos, "detach it first", "partition %s of %s is a foreign table", name, t.Name)
 		default:
 			c.open(part, pos)
+			c.generates(part, pos)
+		}
+	}
+}
+
+// generates refuses a partition that gives a column another value than was written.
+// Postgres lets in such a one before version 16.
+func (c *check) generates(part *catalog.Table, pos rules.Pos) {
+	for _, name := range slices.Concat(c.rule.Old.Key, c.rule.Old.Columns, c.rule.New.Columns) {
+		if col := part.Column(name); col != nil && col.Generated != 0 {
+			c.fail(pos, "detach it first", "column %s of partition %s is generated", name, part.Name)
 		}
 	}
 }

@@ -156,7 +156,7 @@ func (p *Planner) relatives(t *catalog.Table, base *relation) {
 		for _, name := range names {
 			rel := p.relation(name)
 			if len(rel.old)+len(rel.new) == 0 && rel != base {
-				rel.via, rel.base = via, base
+				rel.of = append(rel.of, relative{via, base})
 			}
 		}
 	}

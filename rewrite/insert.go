@@ -56,7 +56,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 		}
 		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
-			if !m.triggered(onInsert) {
+			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) {
 				continue
 			}
 		}

@@ -61,6 +61,8 @@ func (m *Migration) through(l *lens) *Migration {
 		return names
 	}
 	old := *m.Old
+	// Triggers for each statement are those of the table that it names.
+	old.Triggers = slices.Concat(old.Triggers, l.table.Triggers)
 	old.Columns = slices.Clone(l.table.Columns)
 	for _, c := range m.Old.Columns {
 		if _, ok := l.names[c.Name]; !ok {
@@ -109,6 +111,9 @@ func (m *Migration) self() *Migration {
 
 // focus finds out which relatives of migrating tables are lenses.
 func (p *Planner) focus() {
+	for _, rel := range p.relations {
+		rel.settle()
+	}
 	for _, rel := range p.relations {
 		if rel.base == nil {
 			continue
@@ -185,7 +190,7 @@ func (p *Planner) lens(name catalog.Name, depth int) *lens {
 // the order of the view's own; "" stands for what is no column.
 func (l *lens) under(view *catalog.View, columns []string) *lens {
 	top := &lens{
-		base: l.base, table: &catalog.Table{Name: view.Name, Kind: 'v'}, names: map[string]string{},
+		base: l.base, table: &catalog.Table{Name: view.Name, Kind: 'v', Triggers: l.table.Triggers}, names: map[string]string{},
 		reserved: l.reserved || view.ByColumn,
 	}
 	shown := map[string]string{} // own name by the name below

@@ -172,11 +172,37 @@ type relation struct {
 	// via says that it is not the table itself but a "view over" or "inheritance
 	// relative of" one; then base is that table. Where it is a lens, shown is what
 	// it shows, and old has the migrations as they are seen through it.
-	via   string
-	base  *relation
+	relative
+	of    []relative // all that it is, of which that above asks for most
 	shown *catalog.Table
 	// hides are the migrations, off or not, whose new columns in it are kept out of sight.
 	hides []*Migration
+}
+
+// relative is what a relation is to a table of a migration.
+type relative struct {
+	via  string
+	base *relation
+}
+
+// settle chooses by which table it goes what becomes of writes of a relation that is
+// relative to several, as a view over a join is: one that is synced by triggers alone
+// comes behind one that is not, and in front of one that is off.
+func (r *relation) settle() {
+	asks := func(base *relation) int {
+		switch {
+		case !base.active():
+			return 0
+		case base.guarded():
+			return 1
+		}
+		return 2
+	}
+	for _, other := range r.of {
+		if r.base == nil || asks(other.base) > asks(r.base) {
+			r.relative = other
+		}
+	}
 }
 
 func (r *relation) active() bool {

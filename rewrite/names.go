@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -77,7 +78,7 @@ func (p *Planner) questions() {
 	var some, all []*relation
 	for _, rel := range p.sortedRelations() {
 		all = append(all, rel)
-		if len(p.snapshot.Namesakes[rel.name.Name]) > 1 {
+		if p.hasNamesakes(rel.name.Name) {
 			some = append(some, rel)
 		}
 	}
@@ -127,7 +128,7 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 	q := w.question(w.env)
 	ours := w.names.ours
 	w.names.ours = true
-	if rv.Schemaname != "" || !w.isContested(rv.Relname) {
+	if rv.Schemaname != "" && rv.Schemaname != ofSession || !w.isContested(rv.Relname) {
 		return found[0]
 	}
 	if w.later && !w.active {
@@ -169,7 +170,16 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 func (p *Planner) mayBe(rv *pg_query.RangeVar, want func(*relation) bool) []*relation {
 	var found []*relation
 	for _, rel := range p.byName[rv.GetRelname()] {
-		if (rv.GetSchemaname() == "" || rv.GetSchemaname() == rel.name.Schema) && want(rel) {
+		switch rv.GetSchemaname() {
+		case "", rel.name.Schema:
+		case ofSession:
+			if !rel.temporary() {
+				continue
+			}
+		default:
+			continue
+		}
+		if want(rel) {
 			found = append(found, rel)
 		}
 	}
@@ -179,8 +189,21 @@ func (p *Planner) mayBe(rv *pg_query.RangeVar, want func(*relation) bool) []*rel
 // isContested reports whether a name may stand for something else than the
 // relation of a migration.
 func (w *planning) isContested(name string) bool {
-	return w.env.Shadowed || w.plan.Shadows || len(w.snapshot.Namesakes[name]) > 1
+	return w.env.Shadowed || w.plan.Shadows || w.hasNamesakes(name)
 }
+
+// hasNamesakes reports whether the catalog shows that a name stands for something
+// else in some sessions: several schemas have it, or a temporary view, of which only
+// its own session can speak by it.
+func (p *Planner) hasNamesakes(name string) bool {
+	return len(p.snapshot.Namesakes[name]) > 1 || slices.ContainsFunc(p.byName[name], (*relation).temporary)
+}
+
+// ofSession is what every session may call the schema of its own temporary relations.
+const ofSession = "pg_temp"
+
+// temporary reports whether the relation is one of a session.
+func (r *relation) temporary() bool { return strings.HasPrefix(r.name.Schema, ofSession+"_") }
 
 // ask is the plan of a text that depends on what its names stand for. Who does
 // not ask refuses it.

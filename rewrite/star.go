@@ -154,7 +154,8 @@ func (h *hiding) joins(n node, results []*pg_query.Node, s *scope) {
 		if src.rel == nil || !src.aside && !src.reached && !(starred && (s.merges || nameless)) {
 			continue
 		}
-		if src.only || s.grouped || h.knows(n, s, src) {
+		spelled, ok := h.spelled(n, s, src)
+		if src.only || s.grouped || !ok || h.knows(n, s, src) {
 			h.cannot(src.rel, int(src.rv.Location), "this join")
 			src.rel = nil
 			continue
@@ -167,9 +168,53 @@ func (h *hiding) joins(n node, results []*pg_query.Node, s *scope) {
 			text += " AS " + Ident(src.rv.Relname)
 		}
 		h.swap(first, last, text)
+		for _, ref := range spelled {
+			from := tokenAt(h.tokens, int(ref.Location))
+			h.swap(from, from+2*(len(ref.Fields)-2), Ident(src.name))
+		}
 		h.seen(src.rel)
 		src.rel, src.schema = nil, ""
 	}
+}
+
+// spelled lists where a query names src with its schema, which a subquery in its place
+// does not have. It is not ok where another is called so, too, which the name alone
+// might stand for.
+func (h *hiding) spelled(n node, s *scope, src *source) (refs []*pg_query.ColumnRef, ok bool) {
+	if src.rv.Alias != nil {
+		return nil, true
+	}
+	for i := range s.sources {
+		if other := &s.sources[i]; other != src && other.name == src.name {
+			return nil, false
+		}
+	}
+	others := map[node]bool{} // further in
+	walk(n, func(n node) {
+		switch n := n.(type) {
+		case *pg_query.ColumnRef:
+			if last := len(n.Fields) - 1; last > 1 && n.Fields[last-1].GetString_().GetSval() == src.name &&
+				n.Fields[last-2].GetString_().GetSval() == src.rel.name.Schema {
+				refs = append(refs, n)
+			}
+		case *pg_query.RangeVar:
+			if n != src.rv && n.Alias == nil && n.Relname == src.name {
+				others[n] = true
+			}
+		case *pg_query.Alias:
+			if n.Aliasname == src.name {
+				others[n] = true
+			}
+		}
+	})
+	walk(n, func(n node) {
+		if locking, ok := n.(*pg_query.LockingClause); ok {
+			for _, rv := range locking.LockedRels { // a name of one in FROM
+				delete(others, rv.GetRangeVar())
+			}
+		}
+	})
+	return refs, len(refs) == 0 || len(others) == 0
 }
 
 // knows reports whether a query names what a subquery in the place of src would

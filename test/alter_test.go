@@ -64,6 +64,40 @@ func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
 	)
 }
 
+// A table of a composite type has the columns of that.
+func TestAlterOfTheTypeOfATable(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `CREATE TYPE thing AS (id int, price numeric(10,2), shown text);
+		CREATE TYPE part AS (id bigint, of_id int, said text);
+		CREATE TABLE things OF thing (PRIMARY KEY (id));
+		CREATE SEQUENCE parts;
+		CREATE TABLE thing_parts OF part (PRIMARY KEY (id), id DEFAULT nextval('parts'), FOREIGN KEY (of_id) REFERENCES things ON DELETE CASCADE);
+		INSERT INTO things VALUES (1, 1.55)`)
+	g.serve()
+	g.use(`migrations:
+  - name: things
+    phase: dualwrite
+    kind: columns
+    old: {table: public.things, key: [id], columns: [price]}
+    new: {table: public.things, columns: [shown]}
+    up: {shown: "old.price::text"}
+  - name: parts
+    phase: dualwrite
+    kind: rows
+    old: {table: public.things, key: [id], columns: [price]}
+    new: {table: public.thing_parts, parent: {of_id: id}}
+    up: "SELECT old.price::text AS said"
+`)
+	conn := pgtest.Connect(t, g.dsn)
+	g.takes(t, conn, "UPDATE things SET price = price")
+	g.refuses(t, conn, []string{"0A000"},
+		"ALTER TYPE thing ALTER ATTRIBUTE price TYPE numeric(10,1) CASCADE",
+		"ALTER TYPE public.thing RENAME ATTRIBUTE price TO cost CASCADE",
+		"ALTER TYPE part ALTER ATTRIBUTE said TYPE varchar(3) CASCADE",
+		"DO $$ BEGIN ALTER TYPE part ALTER ATTRIBUTE said TYPE varchar(3) CASCADE; END $$",
+	)
+}
+
 // Rows that are stored would keep what the function said before.
 func TestChangesOfTheFunctionsThatUpAndDownCall(t *testing.T) {
 	g := &gate{t: t, direct: pgtest.Database(t)}

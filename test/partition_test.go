@@ -12,9 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/pgjanus/pgjanus/catalog"
 	"github.com/pgjanus/pgjanus/internal/pgtest"
 	"github.com/pgjanus/pgjanus/migrate"
 	"github.com/pgjanus/pgjanus/rewrite"
+	"github.com/pgjanus/pgjanus/rules"
 )
 
 // parts is a partitioned table: one partition has its columns in another order
@@ -129,6 +131,27 @@ func TestAPartitionedTable(t *testing.T) {
 	}
 }
 
+// A statement fires those triggers for each statement that the partition has which it
+// names, also by a view.
+func TestAPartitionWithATriggerForEachStatement(t *testing.T) {
+	p := newParts(t, fmt.Sprintf(partsRules, "dualwrite"), fmt.Sprintf(partsExpand, ""), `
+		CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF pg_trigger_depth() = 1 THEN
+				UPDATE parts SET items = items || '[{"sku":"again"}]', is_open = NOT parts.is_open FROM written w WHERE parts.region = w.region AND parts.id = w.id;
+			END IF;
+			RETURN NULL; END $$;
+		CREATE TRIGGER inserted AFTER INSERT ON parts_us REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION again();
+		CREATE TRIGGER updated AFTER UPDATE ON parts_us REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION again();`)
+	p.alike(t, partsQuery,
+		`UPDATE parts SET items = '[]', is_open = true`,
+		`UPDATE parts_us SET items = '[]' WHERE id < 9`,
+		`UPDATE parts_us SET is_open = true WHERE id < 9 RETURNING id, is_open`,
+		`UPDATE parts_of_us SET items = '[{"sku":"view"}]', open = false`,
+		`INSERT INTO parts_us (id, items, is_open) VALUES (300, '[]', true)`,
+		`INSERT INTO parts_of_us (id, items, open) VALUES (301, '[{"sku":"view"}]', false)`,
+	)
+}
+
 // A row whose key changes may move to another partition.
 func TestARowThatMovesToAnotherPartition(t *testing.T) {
 	texts := []string{
@@ -198,6 +221,43 @@ func TestWhatNoStatementShowsOfAPartition(t *testing.T) {
 	copied("COPY parts (region, id, is_open) FROM STDIN", "us\t8\tf\neu\t8\tt\nx\t8\tf\n")
 	do(t, conn, "DO $$ BEGIN UPDATE parts_us SET is_open = NOT is_open; END $$")
 	g.noDrift(t, "DO")
+}
+
+// Before Postgres 16 a column may be generated in a partition alone. What is
+// written to the table is not what is there.
+func TestAPartitionThatGeneratesAColumn(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `CREATE TABLE whole (k int, id int, ok boolean, state text, PRIMARY KEY (k, id)) PARTITION BY LIST (k);
+		CREATE TABLE one (k int NOT NULL, id int NOT NULL, ok boolean GENERATED ALWAYS AS (id > 5) STORED, state text)`)
+	conn := pgtest.Connect(t, g.direct)
+	_, err := conn.Exec(context.Background(), "ALTER TABLE whole ATTACH PARTITION one FOR VALUES IN (1)")
+	if pgtest.Value[bool](t, g.direct, "SELECT current_setting('server_version_num')::int >= 160000") {
+		if err == nil {
+			t.Error("Postgres lets it in again")
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := rules.Parse("rules.yaml", []byte(`migrations:
+  - name: whole
+    phase: dualwrite
+    kind: columns
+    old: {table: public.whole, key: [k, id], columns: [ok]}
+    new: {table: public.whole, columns: [state]}
+    up: {state: "CASE WHEN old.ok THEN 'open' ELSE 'closed' END"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snap, err := catalog.Load(context.Background(), conn, rewrite.Request(set))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = rewrite.Compile(set, snap, 1); err == nil || !strings.Contains(err.Error(), "column ok of partition public.one is generated") {
+		t.Errorf("the check says %v", err)
+	}
 }
 
 // A backfill goes over partitions while rows are written, and move.

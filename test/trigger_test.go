@@ -103,3 +103,29 @@ func TestATriggerThatKeepsNewRowsFromBeingDeletedIsWarnedAbout(t *testing.T) {
 		t.Errorf("%d new rows are left: the warning is not needed", n)
 	}
 }
+
+// An INSERT that computes the new columns may update a row instead, and fire
+// triggers for that.
+func TestATriggerForUpdateCountsForAnUpsert(t *testing.T) {
+	for name, ddl := range map[string]string{
+		"before": `CREATE FUNCTION reopen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.is_active := NOT OLD.is_active; RETURN NEW; END $$;
+			CREATE TRIGGER reopen BEFORE UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION reopen()`,
+		"after": `CREATE FUNCTION reopen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE users SET is_active = NOT OLD.is_active WHERE id = NEW.id; RETURN NULL; END $$;
+			CREATE TRIGGER reopen AFTER UPDATE OF email ON users FOR EACH ROW EXECUTE FUNCTION reopen()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, 3)
+			pgtest.Exec(t, g.direct, ddl)
+			g.phase("dualwrite")
+			g.refill()
+			g.takes(t, pgtest.Connect(t, g.dsn),
+				"INSERT INTO users (id, email, is_active) VALUES (1, 'a', true), (9, 'b', true) ON CONFLICT (id) DO UPDATE SET email = excluded.email",
+				"INSERT INTO users (id, email, is_active) VALUES (9, 'c', true) ON CONFLICT (id) DO UPDATE SET email = excluded.email RETURNING is_active",
+				"INSERT INTO users (id, email, is_active) VALUES (9, 'c', false) ON CONFLICT DO NOTHING",
+			)
+			if got := pgtest.Value[string](t, g.direct, "SELECT string_agg(status, ' ' ORDER BY id) FROM users"); got != "disabled active disabled disabled" {
+				t.Errorf("the users are %s", got)
+			}
+		})
+	}
+}

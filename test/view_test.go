@@ -116,6 +116,62 @@ func TestAViewThatShowsTheNewColumn(t *testing.T) {
 	}
 }
 
+// What a view over a join writes is that of the table which asks for most, be the
+// other off, or synced by triggers.
+func TestAViewOverTablesThatDifferInPhase(t *testing.T) {
+	g := newGate(t, 3)
+	pgtest.Exec(t, g.direct, `CREATE VIEW bought_by AS SELECT o.id, o.items, u.email FROM orders o JOIN users u ON u.id = o.id;
+		CREATE RULE buy AS ON UPDATE TO bought_by DO INSTEAD UPDATE orders SET items = NEW.items WHERE id = OLD.id`)
+	for _, phase := range []string{"off", "dualwrite\n    guard: sync"} {
+		g.use(strings.Replace(pgtest.CanonRules("dualwrite"), "name: user-status\n    phase: dualwrite", "name: user-status\n    phase: "+phase, 1))
+		g.refill()
+		g.refuses(t, pgtest.Connect(t, g.dsn), []string{"0A000"},
+			`UPDATE bought_by SET items = '[]' WHERE id = 1`,
+			"DROP VIEW bought_by",
+		)
+	}
+}
+
+// In a view a default of the type goes before that of the column below.
+func TestAViewWhoseColumnHasTheDefaultOfADomain(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `CREATE DOMAIN agreed AS boolean DEFAULT true;
+		CREATE TABLE accounts (id int PRIMARY KEY, ok agreed DEFAULT false, state text);
+		CREATE VIEW shown AS SELECT id, ok, state FROM accounts`)
+	g.serve()
+	g.use(`migrations:
+  - name: accounts
+    phase: dualwrite
+    kind: columns
+    old: {table: public.accounts, key: [id], columns: [ok]}
+    new: {table: public.accounts, columns: [state]}
+    up: {state: "CASE WHEN old.ok THEN 'open' ELSE 'closed' END"}
+`)
+	g.takes(t, pgtest.Connect(t, g.dsn),
+		"INSERT INTO shown (id) VALUES (1)",
+		"INSERT INTO shown (id, ok) VALUES (2, DEFAULT), (3, false)",
+		"INSERT INTO accounts (id) VALUES (4)",
+		"UPDATE shown SET ok = DEFAULT WHERE id = 3",
+	)
+	if got := pgtest.Value[string](t, g.direct, "SELECT string_agg(state, ' ' ORDER BY id) FROM accounts"); got != "open open open closed" {
+		t.Errorf("the states are %s", got)
+	}
+}
+
+// A temporary view is one of its own session alone: what it is called may be a table
+// to all others.
+func TestATemporaryView(t *testing.T) {
+	g := newGate(t, 3)
+	pgtest.Exec(t, g.direct, "CREATE TABLE report (id int PRIMARY KEY, what text)")
+	owner, other := pgtest.Connect(t, g.dsn), pgtest.Connect(t, g.dsn)
+	do(t, owner, "CREATE TEMP VIEW report AS SELECT id, items FROM orders")
+	g.phase("dualwrite")
+	g.refill()
+	g.takes(t, other, "INSERT INTO report VALUES (1, 'x')", "UPDATE report SET what = 'y' RETURNING *", "ALTER TABLE report ADD more int", "TRUNCATE report")
+	g.takes(t, owner, `UPDATE report SET items = '[{"sku":"a"},{"sku":"b"}]' WHERE id = 2`, `UPDATE pg_temp.report SET items = '[]' WHERE id = 3`, "INSERT INTO public.report VALUES (2, 'z')")
+	g.refuses(t, owner, []string{"0A000"}, "DROP VIEW report")
+}
+
 // Two applications write one row, one through a view and one not.
 func TestWritersThroughAViewAndOfTheTable(t *testing.T) {
 	g := newGate(t, 3)
