@@ -90,6 +90,9 @@ func (p *Planner) unparsed(text string, mention Mention, err error) *Plan {
 	if !p.active || !p.mayConcern([]byte(text), mention) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0, Shadows: mentionsTemporary([]byte(text))}
 	}
+	if bad := invalidBytes(text); bad != "" {
+		return p.refuse(text, &Refusal{Code: "22021", Reason: `invalid byte sequence for encoding "UTF8": ` + bad, Offset: -1})
+	}
 	if errors.Is(err, errDeep) {
 		return p.refuse(text, &Refusal{
 			Code: "54001", Reason: err.Error(), Offset: -1,
