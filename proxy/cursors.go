@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pgjanus/pgjanus/rewrite"
 )
@@ -53,8 +54,12 @@ func (c *core) refusesReach(text string, r *rewrite.Refusal) *rewrite.Plan {
 	return plan
 }
 
-// mayName reports whether a text may have an identifier.
+// mayName reports whether a text may have an identifier. One that may have been cut
+// can be longer in the text.
 func mayName(text []byte, name string) bool {
+	if len(name) > maxName-utf8.UTFMax {
+		return true
+	}
 	for i := range len(name) {
 		if !inIdentifier(name[i]) {
 			return bytes.IndexByte(text, '"') >= 0

@@ -173,8 +173,8 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 	}
 	st := p.rewritten()
 	write := st != nil && st.Hidden > 0 && !st.Rows
-	if write && c.portals.last[string(name)].spent {
-		c.executeAgain(string(name), p.plan, out)
+	if write && c.portals.at(name).spent {
+		c.executeAgain(string(clip(name)), p.plan, out)
 		return nil
 	}
 	c.sawExecuted(p.plan)
@@ -208,7 +208,7 @@ func (c *core) onExecute(body []byte, from, to int, out *batch) error {
 		return nil
 	}
 	if write {
-		d.spends = c.portals.last[string(name)]
+		d.spends = c.portals.at(name)
 		d.spends.spent = true
 	}
 	if write && binary.BigEndian.Uint32(rest) != 0 {

@@ -31,16 +31,21 @@ func (p portal) matters() bool { return p.weighs() || p.counts() }
 func (p portal) weighs() bool { return p.rewritten() != nil || p.drops.some || p.cursors != "" }
 
 func (t *portals) lookup(name []byte) portal {
-	if b := t.last[string(name)]; b != nil {
+	if b := t.at(name); b != nil {
 		return b.portal
 	}
 	return portal{}
 }
 
+// at returns what the name stands for, or nil. The server keeps as much of it as of
+// that of a statement (MAX_PORTALNAME_LEN in utils/mmgr/portalmem.c).
+func (t *portals) at(name []byte) *bound { return t.last[string(clip(name))] }
+
 // push enters what a Bind or, with the zero portal, a Close was sent for. It
 // returns nil where neither that weighs nor what was there before.
 func (t *portals) push(name []byte, p portal) *bound {
-	before := t.last[string(name)]
+	name = clip(name)
+	before := t.at(name)
 	if !p.weighs() && (before == nil || before.before == nil && !before.weighs()) {
 		t.count(name, before, p)
 		return nil
@@ -113,6 +118,6 @@ func (t *portals) undo(b *bound) {
 // open reports whether the server is yet to say what the portal is bound to,
 // whatever becomes of what the client sends now.
 func (t *portals) open(name []byte) bool {
-	b := t.last[string(name)]
+	b := t.at(name)
 	return b != nil && !b.settled && b.before != nil && b.number <= t.fence
 }

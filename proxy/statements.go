@@ -26,8 +26,12 @@ func (t *statements) lookup(name []byte) *statement {
 // becomes of what is outstanding.
 func (t *statements) has(name []byte) bool { return t.last[string(clip(name))] != nil }
 
-// clip cuts a name to what the server keeps of it (NAMEDATALEN): SQL has it cut.
-func clip(name []byte) []byte { return name[:min(len(name), 63)] }
+// maxName is how many bytes of a name the server keeps (NAMEDATALEN); SQL cuts
+// between two characters.
+const maxName = 63
+
+// clip cuts a name to what the server keeps of it.
+func clip(name []byte) []byte { return name[:min(len(name), maxName)] }
 
 // push enters what a Parse or a Close was sent for.
 func (t *statements) push(name string, s *statement) {

@@ -1,7 +1,9 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
+	"sort"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
@@ -37,7 +39,7 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	if blind || !p.active && !concerns && !p.hides && !p.lastval && !mentionsTemporary([]byte(text)) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: blind && concerns}
 	}
-	tree, err := pg_query.Parse(text)
+	tree, err := parse(text)
 	if err != nil {
 		return p.unparsed(text, mention, err)
 	}
@@ -88,6 +90,15 @@ func (p *Planner) unparsed(text string, mention Mention, err error) *Plan {
 	if !p.active || !p.mayConcern([]byte(text), mention) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: mention&MentionsNames != 0, Shadows: mentionsTemporary([]byte(text))}
 	}
+	if bad := invalidBytes(text); bad != "" {
+		return p.refuse(text, &Refusal{Code: "22021", Reason: `invalid byte sequence for encoding "UTF8": ` + bad, Offset: -1})
+	}
+	if errors.Is(err, errDeep) {
+		return p.refuse(text, &Refusal{
+			Code: "54001", Reason: err.Error(), Offset: -1,
+			Hint: "pgjanus does not read a statement that may concern a migrating table and is nested that deep, and did not send it on: split it, or use a list in the place of a chain.",
+		})
+	}
 	plan := p.refuse(text, &Refusal{
 		Code: "42601", Reason: err.Error(), Offset: parseErrorOffset(text, err),
 		Hint: "pgjanus reads statements that may concern a migrating table with the grammar of Postgres 16, and did not send this one on.",
@@ -136,7 +147,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.overlooked(raw.Stmt); err != nil {
 		return err
 	}
-	if err := w.sights(raw.Stmt); err != nil {
+	if err := w.sights(raw.Stmt, from, to); err != nil {
 		return err
 	}
 	w.lastvals(raw.Stmt)
@@ -272,9 +283,7 @@ func (w *planning) span(raw *pg_query.RawStmt) (from, to int) {
 	if raw.StmtLen > 0 {
 		end = start + int(raw.StmtLen)
 	}
-	for from < len(w.tokens) && w.tokens[from].start < start {
-		from++
-	}
+	from = sort.Search(len(w.tokens), func(i int) bool { return w.tokens[i].start >= start })
 	for to = from; to < len(w.tokens) && w.tokens[to].end <= end; to++ {
 		if w.tokens[to].kind == pg_query.Token_ASCII_59 {
 			break

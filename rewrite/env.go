@@ -1,5 +1,10 @@
 package rewrite
 
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
 // Env is what a session's settings change about the meaning of a text. The
 // zero value is a UTF-8 session with standard_conforming_strings on.
 type Env struct {
@@ -101,7 +106,7 @@ func (p *Planner) unreadable(text []byte, env Env) *Refusal {
 			Reason: "the statement may write to a migrating table, has a backslash, and standard_conforming_strings is off",
 			Hint:   "send the value as a parameter, or write it as E'..' with standard_conforming_strings on", Offset: -1,
 		}
-	case (env.UnsafeEncoding || env.Recoded && p.foreign) && !ascii(text):
+	case (env.UnsafeEncoding || env.Recoded && p.foreign) && !ascii(text), env.Recoded && !utf8.Valid(text):
 		return &Refusal{
 			Reason: "the statement may write to a migrating table and is in a client encoding whose bytes cannot be parsed with certainty",
 			Hint:   "use client_encoding UTF8, or send the values as parameters", Offset: -1,
@@ -133,6 +138,29 @@ func ascii(text []byte) bool {
 		}
 	}
 	return true
+}
+
+// invalidBytes are the first bytes of a text that are not UTF-8, as Postgres shows
+// them (report_invalid_encoding in utils/mb/mbutils.c), or "".
+func invalidBytes(text string) string {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r != utf8.RuneError || size > 1 {
+			i += size
+			continue
+		}
+		length := 1 // by the first byte, as pg_utf_mblen has it
+		switch c := text[i]; {
+		case c&0xe0 == 0xc0:
+			length = 2
+		case c&0xf0 == 0xe0:
+			length = 3
+		case c&0xf8 == 0xf0:
+			length = 4
+		}
+		return fmt.Sprintf("% #x", text[i:min(i+length, len(text))])
+	}
+	return ""
 }
 
 func (p *Planner) refuse(text string, r *Refusal) *Plan {

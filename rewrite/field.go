@@ -24,10 +24,10 @@ var ofSameType = map[string]bool{
 	"first_value": true, "last_value": true, "nth_value": true, "lag": true, "lead": true,
 }
 
-// takesFields reports whether a text may take a field of an expression.
-func (w *planning) takesFields() bool {
-	for i := 1; i < len(w.tokens); i++ {
-		if before := w.tokens[i-1].kind; w.tokens[i].kind == tokenDot && (before == tokenClose || before == pg_query.Token_ASCII_93) {
+// takesFields reports whether a statement may take a field of an expression.
+func takesFields(tokens []token) bool {
+	for i := 1; i < len(tokens); i++ {
+		if before := tokens[i-1].kind; tokens[i].kind == tokenDot && (before == tokenClose || before == pg_query.Token_ASCII_93) {
 			return true
 		}
 	}

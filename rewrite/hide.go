@@ -85,8 +85,9 @@ func (s *scope) knownCTEs() []string {
 	return s.ctes
 }
 
-// sights keeps the columns that a migration adds out of what stmt shows.
-func (w *planning) sights(stmt *pg_query.Node) error {
+// sights keeps the columns that a migration adds out of what stmt shows, whose
+// tokens are [from:to].
+func (w *planning) sights(stmt *pg_query.Node, from, to int) error {
 	if !w.hides {
 		return nil
 	}
@@ -98,7 +99,7 @@ func (w *planning) sights(stmt *pg_query.Node) error {
 		return nil
 	}
 	h := &hiding{planning: w, done: map[node]bool{}}
-	if h.takesFields() {
+	if takesFields(w.tokens[from:to]) {
 		h.note(stmt)
 	}
 	h.visit(stmt.ProtoReflect(), nil)

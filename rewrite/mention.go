@@ -64,9 +64,13 @@ func newMentions(names []string, aside ...string) mentions {
 	for _, text := range aside {
 		words = append(words, word{text, MentionsAside})
 	}
-	all := make([]string, len(names))
-	for i, n := range names {
-		all[i] = lowerASCII(n)
+	all := make([]string, 0, len(names))
+	for _, n := range names {
+		n = lowerASCII(n)
+		all = append(all, n)
+		if quoted := strings.ReplaceAll(n, `"`, `""`); quoted != n { // in SQL; in a string, as for format('%I'), it is as it is
+			all = append(all, quoted)
+		}
 	}
 	sort.Strings(all)
 	for _, n := range all { // where one begins with another, as partitions often do, that one is enough

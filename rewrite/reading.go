@@ -10,7 +10,7 @@ import (
 // meaning of texts hangs, standard_conforming_strings and client_encoding, or undo
 // a change. What a function of the user does is not seen.
 func ChangesReading(text string) bool {
-	tree, err := pg_query.Parse(text)
+	tree, err := parse(text)
 	if err != nil {
 		return true
 	}

@@ -53,3 +53,33 @@ func TestNamesInAnotherEncodingAreNotOverlooked(t *testing.T) {
 		t.Errorf("%d rows drift", n)
 	}
 }
+
+// What is not UTF-8 is refused where it may be said in another encoding, with the
+// way out; in UTF-8 it is Postgres's own error.
+func TestBytesThatAreNotUTF8(t *testing.T) {
+	p := newPair(t, 1)
+	plain, through := pgtest.Connect(t, p.plain), p.gate.connect(pgx.QueryExecModeSimpleProtocol)
+	failure := func(conn *pgx.Conn, text string) (refused pgconn.PgError) {
+		t.Helper()
+		var err *pgconn.PgError
+		if _, got := conn.PgConn().Exec(context.Background(), text).ReadAll(); !errors.As(got, &err) {
+			t.Errorf("%q: %v, want an error", text, got)
+			return refused
+		}
+		return *err
+	}
+	for _, bytes := range []string{"\xe9", "caf\xe9s", "\xed\xa0\x80", "\xf4\x90\x80\x80x", "\xc3", "\xc0\xaf", "\x80", "\xff\xff"} {
+		text := "UPDATE users SET is_active = false, email = '" + bytes + "'"
+		if a, b := failure(plain, text), failure(through, text); a.Code != b.Code || a.Message != b.Message {
+			t.Errorf("%q: %s %q, want %s %q", bytes, b.Code, b.Message, a.Code, a.Message)
+		}
+	}
+	do(t, through, "SET client_encoding = 'LATIN1'")
+	if e := failure(through, "UPDATE users SET is_active = false, email = 'caf\xe9'"); e.Code != "0A000" || !strings.Contains(e.Hint, "client_encoding") {
+		t.Errorf("%s %s", e.Code, e.Message)
+	}
+	if _, err := through.PgConn().Exec(context.Background(), "UPDATE users SET is_active = false, email = 'caf\xc3\xa9'").ReadAll(); err != nil {
+		t.Error(err)
+	}
+	p.gate.noDrift(t, "LATIN1")
+}
