@@ -103,7 +103,7 @@ func ascends(t *catalog.Table) bool {
 // padded refuses types that change a value without an error when it does not
 // fit: what sync compares would not be what was stored.
 func (c *check) padded(col *catalog.Column, pos rules.Pos) {
-	if strings.HasPrefix(col.Type, "character(") || strings.HasPrefix(col.Type, "bit") {
+	if strings.HasPrefix(col.Type, "character(") || strings.HasPrefix(col.Type, "bit") && col.Type != "bit varying" {
 		c.fail(pos, "use text or character varying", "column %s has type %s, which pads or cuts values", col.Name, col.Type)
 	}
 }

@@ -54,15 +54,18 @@ func drifting(t testing.TB, g *gate) (n int64) {
 	return n
 }
 
-// dirtied is what the proxy has counted.
-func dirtied(t testing.TB, g *gate) (n float64) {
+// dirtied is how many keys the proxy has counted.
+func dirtied(t testing.TB, g *gate) float64 { return counted(t, g, "pgjanus_fanout_dirty_total") }
+
+// counted is what the proxy has counted under that name, with all labels.
+func counted(t testing.TB, g *gate, name string) (n float64) {
 	t.Helper()
 	families, err := g.counts.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "pgjanus_fanout_dirty_total" {
+		if f.GetName() == name {
 			for _, m := range f.GetMetric() {
 				n += m.GetCounter().GetValue()
 			}

@@ -155,6 +155,15 @@ func TestTheHintNamesTheShapeThatCouldNotBeWritten(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Code != "23514" || refused.Hint != `pgjanus was writing the old shape of migration "order-items".` || refused.Where != "" {
 		t.Errorf("it says %+v", refused)
 	}
+	if n := counted(t, g, "pgjanus_fanout_errors_total"); n != 1 {
+		t.Errorf("%v errors are counted", n)
+	}
+	if _, err := conn.Exec(context.Background(), "INSERT INTO orders (id) VALUES (1)"); !errors.As(err, &refused) || refused.Code != "23505" || refused.Hint != "" {
+		t.Errorf("an error of the application's own says %+v", refused)
+	}
+	if n := counted(t, g, "pgjanus_fanout_errors_total"); n != 1 {
+		t.Errorf("an error of the application's own is counted: %v", n)
+	}
 	pgtest.Agree(t, g.direct)
 }
 

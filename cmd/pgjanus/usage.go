@@ -57,13 +57,16 @@ func listUsage(w io.Writer, s *admin.Statements, now time.Time) {
 		return
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "\nOUTCOME\tKIND\tCOUNT\tLAST SEEN\tBY\tSTATEMENT")
+	_, _ = fmt.Fprintln(table, "\nOUTCOME\tKIND\tCOUNT\tFIRST SEEN\tLAST SEEN\tBY\tSTATEMENT")
 	for _, st := range s.Statements {
 		outcome := st.Outcome
 		if st.Forecast && outcome != "unknown" {
 			outcome = "would " + outcome
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s ago\t%s\t%s\n", outcome, st.Kind, st.Count, ago(now, st.LastSeen), users(&st), printable(st.Text))
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s ago\t%s ago\t%s\t%s\n", outcome, st.Kind, st.Count, ago(now, st.FirstSeen), ago(now, st.LastSeen), users(&st), printable(st.Text))
+		if st.Reason != "" {
+			_, _ = fmt.Fprintf(table, "\t\t\t\t\t\t  because %s\n", printable(st.Reason))
+		}
 	}
 	_ = table.Flush() // w is stdout
 }
