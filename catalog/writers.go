@@ -44,8 +44,8 @@ WITH target AS (
 )
 SELECT object, false FROM called WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgfoid = called.oid)
 UNION ALL
-SELECT format('trigger %I on %s, by %s', g.tgname, g.tgrelid::regclass, called.object), false
-FROM called JOIN pg_trigger g ON g.tgfoid = called.oid JOIN target t ON g.tgrelid <> t.oid
+SELECT format('trigger %I on %s%s, by %s', g.tgname, g.tgrelid::regclass, CASE WHEN g.tgrelid = t.oid THEN ' itself' END, called.object), false
+FROM called JOIN pg_trigger g ON g.tgfoid = called.oid AND g.tgenabled <> 'D' AND g.tgparentid = 0, target t
 UNION ALL
 SELECT DISTINCT format('rule %I on %s', r.rulename, r.ev_class::regclass), false
 FROM target t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_rewrite'::regclass
@@ -63,9 +63,9 @@ SELECT format('subscription %I', s.subname), true
 FROM target t JOIN pg_subscription_rel r ON r.srrelid = t.oid JOIN pg_subscription s ON s.oid = r.srsubid
 ORDER BY 1`
 
-// Writers lists what may write a table by itself: functions, triggers and rules of
-// other tables, foreign keys that change one of those columns, or delete rows
-// where that matters, subscriptions.
+// Writers lists what may write a table by itself: functions, enabled triggers,
+// those of the table too, rules of other tables, foreign keys that change one of
+// those columns, or delete rows where that matters, subscriptions.
 func Writers(ctx context.Context, conn *pgx.Conn, w Written) ([]Writer, error) {
 	var all []Writer
 	err := rolledBack(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {

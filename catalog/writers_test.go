@@ -23,7 +23,14 @@ CREATE PROCEDURE fills() LANGUAGE plpgsql AS $$ BEGIN insert into public."Things
 CREATE FUNCTION elsewhere() RETURNS void LANGUAGE sql AS 'DELETE FROM other';
 CREATE FUNCTION passes_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
 CREATE TRIGGER passes AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION passes_on();
-CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE FUNCTION unused() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE FUNCTION on_itself() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE TRIGGER also AFTER UPDATE ON "Things" FOR EACH ROW EXECUTE FUNCTION on_itself();
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON "Things" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION on_itself();
+CREATE TRIGGER disabled AFTER DELETE ON "Things" FOR EACH ROW EXECUTE FUNCTION on_itself();
+ALTER TABLE "Things" DISABLE TRIGGER disabled;
+CREATE FUNCTION assigns() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.n := coalesce(NEW.n, 0) + 1; RETURN NEW; END $$;
+CREATE TRIGGER assigns BEFORE INSERT OR UPDATE ON "Things" FOR EACH ROW EXECUTE FUNCTION assigns();
 CREATE RULE moves AS ON DELETE TO other DO ALSO DELETE FROM "Things" WHERE id = OLD.id;
 CREATE VIEW seen AS SELECT * FROM "Things";
 `)
@@ -42,14 +49,15 @@ CREATE VIEW seen AS SELECT * FROM "Things";
 		return names
 	}
 	want := []string{
-		"foreign key Things_kind_fkey to public.kinds, which changes kind",
-		"function public.own()",
+		"foreign key \"Things_kind_fkey\" to public.kinds, which changes kind",
+		"function public.unused()",
 		"function public.writes(integer)",
 		"procedure public.fills()",
 		"rule moves on public.other",
+		"trigger also on public.\"Things\" itself, by function public.on_itself()",
+		"trigger late on public.\"Things\" itself, by function public.on_itself()",
 		"trigger passes on public.other, by function public.passes_on()",
 	}
-	want[0] = `foreign key "Things_kind_fkey" to public.kinds, which changes kind`
 	if got := writers(catalog.Written{Columns: []string{"id", "kind"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%q\nwant\n%q", got, want)
 	}
