@@ -65,7 +65,7 @@ func TestATriggerOfTheTableThatWritesOtherRowsIsWarnedAbout(t *testing.T) {
 				`CREATE FUNCTION deactivate_next() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE users SET is_active = false WHERE id = NEW.id + 1; RETURN NULL; END'`, create)
 			warned := func() string {
 				t.Helper()
-				all, err := migrate.Unseen(context.Background(), pgtest.Connect(t, g.direct), g.planner.Migration("user-status"))
+				all, err := migrate.Unseen(context.Background(), pgtest.Connect(t, g.direct), g.planner, g.planner.Migration("user-status"))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -101,7 +101,7 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 	}
 	r.Warnings = append(r.Warnings, planner.Warnings()...)
 	for _, m := range planner.Migrations() {
-		unseen, err := migrate.Unseen(ctx, conn, m)
+		unseen, err := migrate.Unseen(ctx, conn, planner, m)
 		if err != nil {
 			return err
 		}
