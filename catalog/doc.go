@@ -9,5 +9,6 @@
 //
 // Start at snapshot.go for what a Snapshot says, then at load.go for how one
 // is taken. Each other file fills one noun of the Snapshot; expr.go, wrap.go
-// and printed.go are the resolution of expressions.
+// and printed.go are the resolution of expressions. Writers and Fired ask what
+// only check needs; body.go reads bodies of functions as tokens for that.
 package catalog

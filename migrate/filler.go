@@ -35,6 +35,10 @@ type filler struct {
 	track      tracker
 }
 
+// backfillName begins the application_name of each backfill: triggers of the user
+// may go by it.
+const backfillName = "pgjanus backfill "
+
 func newFiller(config *pgx.ConnConfig, m *rewrite.Migration, opts BackfillOptions) *filler {
 	if opts.Batch <= 0 {
 		opts.Batch = DefaultBatch
@@ -48,7 +52,7 @@ func newFiller(config *pgx.ConnConfig, m *rewrite.Migration, opts BackfillOption
 	config = config.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	for name, value := range map[string]string{
-		"application_name":              "pgjanus backfill " + m.Rule.Name,
+		"application_name":              backfillName + m.Rule.Name,
 		"datestyle":                     "ISO", // keys in the state are read by sessions with others
 		"statement_timeout":             "0",
 		"lock_timeout":                  "0",

@@ -11,16 +11,17 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-// Unseen lists, one sentence each, what may write the old table of a migration, or
-// the new one of kind rows, where no statement of a client shows it, and what can be
-// done.
-func Unseen(ctx context.Context, conn *pgx.Conn, m *rewrite.Migration) ([]string, error) {
+// Unseen lists, one sentence each, what may write the old table of a migration of
+// planner, or the new one of kind rows, where no statement of a client shows it,
+// and what can be done.
+func Unseen(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner, m *rewrite.Migration) ([]string, error) {
 	rule := m.Rule
-	old := catalog.Name{Schema: rule.Old.Table.Schema, Name: rule.Old.Table.Name}
-	written := []catalog.Written{{Table: old, Columns: append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...)}}
-	if rule.Kind == rules.Rows {
+	written := []catalog.Written{{
+		Table: m.Old.Name, Through: planner.WrittenThrough(m.Old), Columns: append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...),
+	}}
+	if rule.Kind == rules.Rows && m.New != nil {
 		written = append(written, catalog.Written{
-			Table: catalog.Name{Schema: rule.New.Table.Schema, Name: rule.New.Table.Name}, Columns: m.RowColumns(), With: old,
+			Table: m.New.Name, Through: planner.WrittenThrough(m.New), Columns: m.RowColumns(), With: m.Old.Name,
 		})
 	}
 	var all []string

@@ -152,6 +152,18 @@ func (p *Planner) elsewhere(name catalog.Name, depth int) bool {
 	return p.elsewhere(*from, depth+1)
 }
 
+// WrittenThrough lists the relations by whose names t is written, beside its own:
+// its partitions, and the views over it and them, but for those that only read it.
+func (p *Planner) WrittenThrough(t *catalog.Table) []catalog.Name {
+	all := slices.Clone(t.Children)
+	for _, view := range t.Views {
+		if !p.elsewhere(view, 0) {
+			all = append(all, view)
+		}
+	}
+	return all
+}
+
 // lens returns what a relative shows; nil where writes through it do something
 // else than writing the table, or where that cannot be told.
 func (p *Planner) lens(name catalog.Name, depth int) *lens {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/migrate"
 )
 
 // A trigger that counts versions, or writes an audit, shows how often a row is
@@ -48,6 +49,46 @@ func TestATriggerThatKeepsTheNewShapeFromBeingWrittenFailsTheStatement(t *testin
 	}
 	if n := pgtest.Value[int64](t, g.direct, "SELECT count(*) FROM users"); n != 0 {
 		t.Errorf("%d rows were written", n)
+	}
+}
+
+// A trigger of the table itself that writes rows which the statement does not: it
+// is warned about, leaves drift, and a guard is the way out.
+func TestATriggerOfTheTableThatWritesOtherRowsIsWarnedAbout(t *testing.T) {
+	for name, create := range map[string]string{
+		"after":    `CREATE TRIGGER next AFTER UPDATE ON users FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION deactivate_next()`,
+		"deferred": `CREATE CONSTRAINT TRIGGER next AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION deactivate_next()`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGate(t, 0)
+			pgtest.Exec(t, g.direct, `INSERT INTO users (id) VALUES (1), (2)`,
+				`CREATE FUNCTION deactivate_next() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE users SET is_active = false WHERE id = NEW.id + 1; RETURN NULL; END'`, create)
+			warned := func() string {
+				t.Helper()
+				all, err := migrate.Unseen(context.Background(), pgtest.Connect(t, g.direct), g.planner, g.planner.Migration("user-status"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return strings.Join(all, "\n")
+			}
+			const update = "UPDATE users SET is_active = false, email = 'x' WHERE id = 1"
+			g.phase("dualwrite")
+			want := "user-status: trigger next on public.users itself, by function public.deactivate_next() may write public.users, and no statement shows that (set guard: sync)"
+			if got := warned(); got != want {
+				t.Errorf("check says\n%s\nwant\n%s", got, want)
+			}
+			pgtest.Exec(t, g.dsn, update)
+			if drift := pgtest.Drift(t, g.direct)["user-status"]; drift != 1 {
+				t.Errorf("%d keys drift, want 1: the warning is not needed", drift)
+			}
+			pgtest.Exec(t, g.direct, "UPDATE users SET is_active = true, status = 'active'")
+			g.use(guarded())
+			if got := warned(); got != "" {
+				t.Errorf("with guard: sync check says %s", got)
+			}
+			pgtest.Exec(t, g.dsn, update)
+			pgtest.Agree(t, g.direct)
+		})
 	}
 }
 

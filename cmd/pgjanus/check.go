@@ -20,9 +20,9 @@ func newCheckCommand(g *global) *cobra.Command {
 		Long: `Validates the settings, the rules file by itself, the rules against the live
 catalog and the privileges of the roles, and the step from the phases that the
 database has recorded; lets Postgres parse what serve would create, and takes it
-back; and warns of what may write an old table where no
-statement shows it. Changes nothing. Exits 0 when serve would take the rules, 1
-when it would not, 2 when that could not be told.`,
+back; and warns of what may write an old table where no statement shows it, and of
+triggers that a backfill fires. Changes nothing. Exits 0 when serve would take the
+rules, 1 when it would not, 2 when that could not be told.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := g.settings(cmd)
@@ -102,11 +102,18 @@ func (r *checkReport) fill(ctx context.Context, settings *config.Settings) error
 	}
 	r.Warnings = append(r.Warnings, planner.Warnings()...)
 	for _, m := range planner.Migrations() {
-		unseen, err := migrate.Unseen(ctx, conn, m)
+		unseen, err := migrate.Unseen(ctx, conn, planner, m)
 		if err != nil {
 			return err
 		}
 		r.Warnings = append(r.Warnings, unseen...)
+		fired, err := migrate.Fired(ctx, conn, m)
+		if err != nil {
+			return err
+		}
+		if fired != "" {
+			r.Warnings = append(r.Warnings, fired)
+		}
 	}
 	lacking, undone, err := migrate.Lacking(ctx, conn, settings.Rules, planner)
 	if err != nil {
