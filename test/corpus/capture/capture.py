@@ -36,6 +36,7 @@ def main():
         before = len(logged(directory))
         if os.path.isdir(program):
             source = os.path.join(program, "main.go")
+            subprocess.run(["go", "generate", "./..."], cwd=program, check=True)
             subprocess.run(["go", "run", ".", dsn], cwd=program, check=True)
         else:
             source = program
