@@ -87,6 +87,8 @@ public class Main {
             Order up = new Order("upsert", "v"); up.id = 3L; s.upsert(up);
             Order fresh = new Order("upsert", "w"); fresh.id = 60L; s.upsert(fresh);
             s.delete(o);
+            User u = new User("upsert@x"); u.id = 3; s.upsert(u);
+            Counter c = new Counter("upsert"); c.id = 1; s.upsert(c);
         });
         versions(factory);
         factory.inTransaction(Main::savepoints);
