@@ -120,7 +120,7 @@ func TestWhatORMsSend(t *testing.T) {
 	if part := flag.Lookup("test.run").Value.String(); strings.Contains(part, "/") {
 		return
 	}
-	if statements < 250 || rewritten.Load() < 4*80 {
+	if statements < 750 || rewritten.Load() < 4*250 {
 		t.Errorf("only %d statements, of which %d were rewritten, in %d contexts", statements, rewritten.Load(), len(contexts))
 	}
 	t.Logf("%d statements in %d contexts, %d of them rewritten", statements, len(contexts), rewritten.Load())

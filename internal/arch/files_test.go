@@ -36,6 +36,9 @@ func sources(t *testing.T) []source {
 			if path != base && (name == "testdata" || name == "bin" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")) {
 				return filepath.SkipDir
 			}
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != base {
+				return filepath.SkipDir // another module
+			}
 			return nil
 		}
 		if filepath.Ext(name) != ".go" {

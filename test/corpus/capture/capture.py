@@ -27,6 +27,21 @@ def parameters(detail):
     return values
 
 
+def how(program, dsn):
+    """The file whose first line says what it is, and the commands that run it."""
+    run = {".py": sys.executable, ".js": "node", ".rb": "ruby"}
+    if os.path.isfile(program):
+        return program, [[run[os.path.splitext(program)[1]], program, dsn]]
+    for source, commands in {
+        "main.go": [["go", "generate", "./..."], ["go", "run", ".", dsn]],
+        "main.js": [["npm", "install"], ["npm", "run", "generate"], ["node", "main.js", dsn]],
+        "src/main/java/Main.java": [["mvn", "-q", "-B", "compile", "exec:java", "-Dexec.args=" + dsn]],
+    }.items():
+        if os.path.exists(os.path.join(program, source)):
+            return os.path.join(program, source), commands
+    sys.exit(f"{program}: how does one run it?")
+
+
 def main():
     dsn, programs = sys.argv[1], sys.argv[2:]
     server = psycopg.connect(dsn, autocommit=True)
@@ -34,19 +49,16 @@ def main():
     for program in programs:
         server.execute(SCHEMA)
         before = len(logged(directory))
-        if os.path.isdir(program):
-            source = os.path.join(program, "main.go")
-            subprocess.run(["go", "run", ".", dsn], cwd=program, check=True)
-        else:
-            source = program
-            subprocess.run(["node" if program.endswith(".js") else sys.executable, program, dsn], check=True)
+        source, commands = how(program, dsn)
+        for command in commands:
+            subprocess.run(command, cwd=program if os.path.isdir(program) else None, check=True)
         time.sleep(0.3)
         out, own = [], server.info.backend_pid
         for line in logged(directory)[before:]:
             message = line.get("message", "")
             if line.get("pid") == own or line.get("error_severity") != "LOG":
                 continue
-            if re.search(r"pg_type|pg_class|version|current_database", message):
+            if re.search(r"pg_type|pg_class|pg_catalog|version|current_(database|catalog)", message):
                 continue  # about the server itself
             if message.startswith("statement: "):
                 out.append({"sql": message[len("statement: "):]})

@@ -1,0 +1,52 @@
+// Prisma 7.10.0, pg 8.23.1: create, createMany, update, upsert, updateMany, updateManyAndReturn, delete, raw SQL, transactions.
+const { PrismaPg } = require('@prisma/adapter-pg');
+const { PrismaClient } = require('./gen');
+const item = (sku, qty = 1) => ({ sku, qty, price_cents: 100 * qty });
+(async () => {
+  const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: process.argv[2], max: 1 }) });
+  const { order, user, counter } = prisma;
+  const o = await order.create({ data: { customer: 'ann', items: [item('a'), item('b')] } });
+  await order.update({ where: { id: o.id }, data: { items: [item('a', 9)], note: 'n' } });
+  await order.update({ where: { id: o.id }, data: { totalCents: { increment: 5 }, note: null }, select: { id: true, items: true } });
+  await order.createMany({ data: [{ customer: 'b', items: [] }, { customer: 'c', items: [item('z')] }, { note: 'three' }] });
+  await order.createMany({ data: [{ id: 2, items: [item('no')] }, { id: 40, items: [item('yes')] }], skipDuplicates: true });
+  await order.createManyAndReturn({ data: [{ customer: 'r', items: [item('r')] }, { customer: 's' }], select: { id: true } });
+  await order.upsert({ where: { id: 2 }, create: { id: 2 }, update: { customer: 'up', items: [item('u')] } });
+  await order.upsert({ where: { id: 50 }, create: { id: 50, items: [item('new')] }, update: { items: [item('v')] } });
+  await order.upsert({ where: { id: 3 }, create: { id: 3, customer: 'same', items: [item('same')] }, update: { customer: 'same', items: [item('same')] } });
+  await order.updateMany({ where: { customer: 'c' }, data: { items: [item('k')] } });
+  await order.updateManyAndReturn({ where: { id: { lt: 3 } }, data: { items: [], note: 'cleared' } });
+  await prisma.$executeRaw`UPDATE orders SET items = items || ${JSON.stringify([item('w')])}::jsonb WHERE id = ${2}`;
+  await prisma.$queryRaw`UPDATE orders SET items = items - 0 WHERE id = ${2} RETURNING id, items`;
+  const u = await user.create({ data: { email: 'a@x' } });
+  await user.update({ where: { id: u.id }, data: { isActive: false } });
+  await user.update({ where: { id: u.id }, data: { email: 'z@x', isActive: true } });
+  await user.createMany({ data: [{ email: 'b@x', isActive: false }, { email: 'c@x' }] });
+  await user.updateMany({ where: { email: { in: ['b@x', 'c@x'] } }, data: { isActive: true } });
+  await user.updateMany({ where: { OR: [{ email: { startsWith: 'b' } }, { id: 3 }] }, data: { isActive: false }, limit: 1 });
+  await user.upsert({ where: { id: 1 }, create: { id: 1, email: 'up@x' }, update: { isActive: false } });
+  const c = await counter.create({ data: { name: 'hits' } });
+  await counter.update({ where: { id: c.id }, data: { n: { increment: 1 } } });
+  // Optimistic locking: once with the version that is there, once with the one before.
+  await counter.updateMany({ where: { id: c.id, n: 1 }, data: { name: 'seen', n: { increment: 1 } } });
+  await counter.updateMany({ where: { id: c.id, n: 1 }, data: { name: 'lost', n: { increment: 1 } } });
+  await counter.update({ where: { id: c.id, n: 1 }, data: { n: 9 } }).catch(() => {});
+  await prisma.$transaction([counter.create({ data: { n: 5 } }), counter.delete({ where: { id: c.id } })]);
+  await prisma.$transaction(async tx => {
+    await tx.$queryRaw`SELECT id FROM orders WHERE id = ${2} FOR UPDATE`;
+    const found = await tx.order.findUniqueOrThrow({ where: { id: 2 } });
+    await tx.order.update({ where: { id: 2 }, data: { items: [...found.items, item('locked')] } });
+    await tx.$executeRawUnsafe('SAVEPOINT inner_one');
+    await tx.user.create({ data: { id: 1, email: 'twice@x' } }).catch(() => {});
+    await tx.$executeRawUnsafe('ROLLBACK TO SAVEPOINT inner_one');
+    await tx.user.create({ data: { email: 'inside@x', isActive: false } });
+  });
+  await prisma.$transaction(async tx => { await tx.order.create({ data: { items: [item('gone')] } }); throw new Error('x'); }).catch(() => {});
+  await order.delete({ where: { id: 3 } });
+  await order.deleteMany({ where: { note: null, id: { gt: 4 } } });
+  await user.deleteMany({ where: { isActive: false } });
+  await order.findMany({ orderBy: { id: 'asc' } });
+  await user.findFirst({ where: { isActive: true } });
+  await user.count();
+  await prisma.$disconnect();
+})();
