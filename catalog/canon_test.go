@@ -21,6 +21,7 @@ CREATE VIEW bought (what, nr, who, label) AS SELECT items, id, customer, upper(n
 CREATE VIEW bought_again AS SELECT nr AS number, what AS things, 'x' AS note FROM bought WHERE nr < 100;
 CREATE VIEW unkeyed AS SELECT customer, items, note FROM orders;
 CREATE VIEW order_counts AS SELECT customer, count(*) FROM orders GROUP BY customer;
+CREATE MATERIALIZED VIEW order_totals AS SELECT customer, sum(total_cents) FROM orders GROUP BY customer;
 CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
 CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
 CREATE SCHEMA "Mixed Case";
