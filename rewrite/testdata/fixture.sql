@@ -24,6 +24,7 @@ CREATE SEQUENCE tickets;
 CREATE VIEW bought (what, nr, who, label) AS SELECT items, id, customer, upper(note) FROM orders WHERE total_cents > 0;
 CREATE VIEW bought_again AS SELECT nr AS number, what AS things, 'x' AS note FROM bought WHERE nr < 100;
 CREATE VIEW unkeyed AS SELECT customer, items, note FROM orders;
+CREATE VIEW order_notes AS SELECT id, note FROM orders;
 CREATE VIEW order_counts AS SELECT customer, count(*) FROM orders GROUP BY customer;
 CREATE MATERIALIZED VIEW order_totals AS SELECT customer, sum(total_cents) FROM orders GROUP BY customer;
 CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
@@ -32,6 +33,9 @@ CREATE VIEW known_again AS SELECT * FROM known;
 DO $$ BEGIN
 	IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'status') THEN
 		CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
+		CREATE VIEW people_now_granted AS SELECT id AS nr, status AS state, is_active AS active FROM users;
+		GRANT UPDATE (active) ON people_now_granted TO CURRENT_USER;
+		CREATE VIEW order_items_seen AS SELECT id, sku FROM order_items;
 	END IF;
 END $$;
 
