@@ -105,7 +105,7 @@ func identities(s *catalog.Snapshot) {
 var down = regexp.MustCompile(`(?m)^    down:.*\n(?:      .*\n)*`)
 
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, reject, dirty, expose, no-down, cascades, partitioned, identity, generated, before-trigger=TABLE,
+// Arguments: phase=off, guard, reject, dirty, expose, no-down, cascades, partitioned, identity, generated, refers, before-trigger=TABLE,
 // version=N; namesake=TABLE, shadowed and names=ANSWER for what names stand for; whole shows all of it.
 func TestGoldens(t *testing.T) {
 	planners := map[string]*rewrite.Planner{} // by what they are made for
@@ -134,7 +134,7 @@ func TestGoldens(t *testing.T) {
 			}
 			version := 0
 			d.MaybeScanArgs(t, "version", &version)
-			made := fmt.Sprintf("%s %q %q %d %t %t %t %t", text, trigger, namesake, version, d.HasArg("partitioned"), d.HasArg("cascades"), d.HasArg("identity"), d.HasArg("generated"))
+			made := fmt.Sprintf("%s %q %q %d %t %t %t %t %t", text, trigger, namesake, version, d.HasArg("partitioned"), d.HasArg("cascades"), d.HasArg("identity"), d.HasArg("generated"), d.HasArg("refers"))
 			if planners[made] == nil {
 				planners[made] = planned(t, text, func(s *catalog.Snapshot) {
 					if version != 0 {
@@ -150,6 +150,10 @@ func TestGoldens(t *testing.T) {
 					if d.HasArg("generated") {
 						id := s.Tables[catalog.Name{Schema: "public", Name: "users"}].Column("id")
 						id.Default, id.Constant, id.Generated = "", false, 's'
+					}
+					if d.HasArg("refers") {
+						items := s.Tables[catalog.Name{Schema: "public", Name: "order_items"}]
+						items.Referenced = append(items.Referenced, catalog.Name{Schema: "public", Name: "staging"})
 					}
 					if d.HasArg("partitioned") {
 						partition(s, "orders", "orders_eu")

@@ -55,8 +55,9 @@ var (
 
 // planOnly are arguments of goldens that are about a setting of pgjanus, a session
 // that has asked what names stand for, another version of the server, or tables
-// that are partitioned: names_test.go, merge_test.go and partition_test.go play them.
-var planOnly = regexp.MustCompile("max=|names=|shadowed|whole|version=|partitioned")
+// that are partitioned or refer to others: names_test.go, merge_test.go,
+// partition_test.go and truncate_test.go play the like.
+var planOnly = regexp.MustCompile("max=|names=|shadowed|whole|version=|partitioned|refers")
 
 // TestGoldensOnPostgres plays the SQL of every golden against a database
 // without the migrations and through pgjanus: what a client hears must be the
