@@ -89,9 +89,24 @@ func partition(s *catalog.Snapshot, table, name string) {
 	whole.Kind, whole.Children = 'p', []catalog.Name{part.Name}
 }
 
+// identities makes the keys identity columns, and adds a generated column.
+func identities(s *catalog.Snapshot) {
+	for table, kind := range map[string]byte{"orders": 'd', "users": 'a', "counters": 'd', "order_items": 'a'} {
+		id := s.Tables[catalog.Name{Schema: "public", Name: table}].Column("id")
+		id.Default, id.Constant, id.Identity = "", false, kind
+	}
+	orders := s.Tables[catalog.Name{Schema: "public", Name: "orders"}]
+	label := *orders.Column("note")
+	label.Num, label.Name, label.Constant, label.Generated = int16(len(orders.Columns)+1), "label", false, 's'
+	orders.Columns = append(orders.Columns, label)
+}
+
+// down is that of a migration in a file of rules.
+var down = regexp.MustCompile(`(?m)^    down:.*\n(?:      .*\n)*`)
+
 // TestGoldens runs testdata/KIND/*.txt: plan takes SQL and prints the plan.
-// Arguments: phase=off, guard, reject, dirty, cascades, partitioned, before-trigger=TABLE, version=N; namesake=TABLE,
-// shadowed and names=ANSWER for what names stand for; whole shows all of it.
+// Arguments: phase=off, guard, reject, dirty, expose, no-down, cascades, partitioned, identity, generated, refers, before-trigger=TABLE,
+// version=N; namesake=TABLE, shadowed and names=ANSWER for what names stand for; whole shows all of it.
 func TestGoldens(t *testing.T) {
 	planners := map[string]*rewrite.Planner{} // by what they are made for
 	datadriven.Walk(t, "testdata/plans", func(t *testing.T, path string) {
@@ -111,9 +126,15 @@ func TestGoldens(t *testing.T) {
 			if d.HasArg("reject") {
 				text = strings.ReplaceAll(text, "    kind:", "    guard: reject\n    kind:")
 			}
+			if d.HasArg("expose") {
+				text = strings.ReplaceAll(text, "    kind: columns", "    expose_new_columns: true\n    kind: columns")
+			}
+			if d.HasArg("no-down") {
+				text = down.ReplaceAllString(text, "")
+			}
 			version := 0
 			d.MaybeScanArgs(t, "version", &version)
-			made := fmt.Sprintf("%s %q %q %d %t %t", text, trigger, namesake, version, d.HasArg("partitioned"), d.HasArg("cascades"))
+			made := fmt.Sprintf("%s %q %q %d %t %t %t %t %t", text, trigger, namesake, version, d.HasArg("partitioned"), d.HasArg("cascades"), d.HasArg("identity"), d.HasArg("generated"), d.HasArg("refers"))
 			if planners[made] == nil {
 				planners[made] = planned(t, text, func(s *catalog.Snapshot) {
 					if version != 0 {
@@ -122,6 +143,17 @@ func TestGoldens(t *testing.T) {
 					if trigger != "" {
 						tab := s.Tables[catalog.Name{Schema: "public", Name: trigger}]
 						tab.Triggers = append(tab.Triggers, catalog.Trigger{Name: "t", Before: true, Row: true, Insert: true, Update: true})
+					}
+					if d.HasArg("identity") {
+						identities(s)
+					}
+					if d.HasArg("generated") {
+						id := s.Tables[catalog.Name{Schema: "public", Name: "users"}].Column("id")
+						id.Default, id.Constant, id.Generated = "", false, 's'
+					}
+					if d.HasArg("refers") {
+						items := s.Tables[catalog.Name{Schema: "public", Name: "order_items"}]
+						items.Referenced = append(items.Referenced, catalog.Name{Schema: "public", Name: "staging"})
 					}
 					if d.HasArg("partitioned") {
 						partition(s, "orders", "orders_eu")

@@ -149,7 +149,7 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	case *pg_query.A_Indirection:
 		h.field(n, s)
 	case *pg_query.TypeCast:
-		h.cast(n)
+		h.cast(n, s)
 	case *pg_query.ResTarget:
 		h.result(n, s)
 		h.named(n, s)

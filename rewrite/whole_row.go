@@ -137,12 +137,20 @@ func (h *hiding) arguments(f *pg_query.FuncCall) {
 	}
 }
 
-// cast leaves alone a row that is cast to a type of its own.
-func (h *hiding) cast(c *pg_query.TypeCast) {
-	ref := c.Arg.GetColumnRef()
+// cast leaves alone a row that is cast to a type of its own: u::users, ROW(u.*)::users.
+func (h *hiding) cast(c *pg_query.TypeCast, s *scope) {
 	names := c.GetTypeName().GetNames()
-	if ref != nil && len(names) > 0 && !ofAnyText[names[len(names)-1].GetString_().GetSval()] {
+	if len(names) == 0 {
+		return
+	}
+	name := names[len(names)-1].GetString_().GetSval()
+	if ref := c.Arg.GetColumnRef(); ref != nil && !ofAnyText[name] {
 		h.done[ref] = true
+	}
+	if row := c.Arg.GetRowExpr(); row != nil && len(row.Args) == 1 && row.Args[0].GetColumnRef() != nil {
+		if src := s.whole(row.Args[0].GetColumnRef()); src != nil && src.rel.name.Name == name {
+			h.done[row] = true
+		}
 	}
 }
 
@@ -150,7 +158,7 @@ func (h *hiding) cast(c *pg_query.TypeCast) {
 func (h *hiding) named(t *pg_query.ResTarget, s *scope) {
 	ref := t.GetVal().GetColumnRef()
 	if c := t.GetVal().GetTypeCast(); c != nil {
-		h.cast(c)
+		h.cast(c, s)
 		ref = c.Arg.GetColumnRef()
 	}
 	if t.Name != "" || ref == nil || h.done[ref] {

@@ -57,3 +57,35 @@ func TestAnAssignmentThatMovesTheKeyAllTheSame(t *testing.T) {
 	}
 	pgtest.Agree(t, g.direct)
 }
+
+// Nor does a statement name a key that is generated, or that a trigger changes.
+func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, `
+		CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.n; RETURN NEW; END';
+		CREATE TABLE lines (n int, words text[], id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY);
+		CREATE TABLE notes (n int, words text[], id int PRIMARY KEY);
+		CREATE TRIGGER moved BEFORE INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION moved();
+		CREATE TABLE words (id bigserial PRIMARY KEY, line int REFERENCES lines ON DELETE CASCADE, word text);
+		CREATE TABLE marks (id bigserial PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE, word text)`)
+	g.serve()
+	g.use(`migrations:
+  - name: lines
+    phase: dualwrite
+    kind: rows
+    old: {table: public.lines, key: [id], columns: [words]}
+    new: {table: public.words, parent: {line: id}}
+    up: SELECT w AS word FROM unnest(old.words) AS w
+  - name: notes
+    phase: dualwrite
+    kind: rows
+    old: {table: public.notes, key: [id], columns: [words]}
+    new: {table: public.marks, parent: {note: id}}
+    up: SELECT w AS word FROM unnest(old.words) AS w
+`)
+	conn := pgtest.Connect(t, g.dsn)
+	for _, table := range []string{"lines", "notes"} {
+		g.takes(t, conn, "INSERT INTO "+table+" (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE "+table+" SET n = 3, words = '{c}' WHERE n = 2")
+		g.refuses(t, conn, []string{"23503"}, "UPDATE "+table+" SET n = 4 WHERE n = 1", "UPDATE "+table+" SET n = 4, words = '{}' WHERE n = 3")
+	}
+}

@@ -317,3 +317,36 @@ func TestWritersOfBothTablesDoNotDeadlock(t *testing.T) {
 	running.Wait()
 	pgtest.Agree(t, g.direct)
 }
+
+// down cannot be asked about a row that is not there yet.
+func TestANewRowAheadOfItsOldRow(t *testing.T) {
+	g := newGate(t, 0)
+	g.phase("dualwrite")
+	g.backfilled()
+	pgtest.Exec(t, g.direct, "ALTER TABLE order_items ALTER CONSTRAINT order_items_order_id_fkey DEFERRABLE INITIALLY DEFERRED")
+	conn := pgtest.Connect(t, g.dsn)
+	g.refuses(t, conn, []string{"23503"}, "BEGIN; INSERT INTO order_items (order_id, sku) VALUES (7, 'a'); INSERT INTO orders (id, items) VALUES (7, '[]'); COMMIT")
+	for _, text := range []string{"ROLLBACK", "BEGIN", "INSERT INTO orders (id) VALUES (7)", "INSERT INTO order_items (order_id, sku) VALUES (7, 'a')", "COMMIT"} {
+		do(t, conn, text)
+	}
+	g.noDrift(t, "the old row first")
+}
+
+// Carrying the new table back would change what the other migration's new shape is.
+func TestTheNewTableIsNotWrittenWhereAnotherMigrationReadsTheOldColumns(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "ALTER TABLE orders ADD things int")
+	g.use(pgtest.CanonRules("dualwrite") + `
+  - name: order-things
+    phase: dualwrite
+    kind: columns
+    old: {table: public.orders, key: [id], columns: [items]}
+    new: {table: public.orders, columns: [things]}
+    up: {things: "jsonb_array_length(old.items)"}
+`)
+	g.backfilled()
+	conn := pgtest.Connect(t, g.dsn)
+	do(t, conn, "INSERT INTO orders (id) VALUES (7)")
+	g.refuses(t, conn, []string{"0A000"}, "INSERT INTO order_items (order_id, sku) VALUES (7, 'a')", "DELETE FROM order_items", "UPDATE order_items SET qty = 1")
+	g.takes(t, conn, `UPDATE orders SET items = '[{"sku": "a"}]'`)
+}

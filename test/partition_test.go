@@ -260,6 +260,26 @@ func TestAPartitionThatGeneratesAColumn(t *testing.T) {
 	}
 }
 
+// What a partition brings that is attached past pgjanus is there for verify to find,
+// and for a backfill to mend.
+func TestAttachedRowsHaveNoNewShape(t *testing.T) {
+	g := newParts(t, fmt.Sprintf(partsRules, "dualwrite"), fmt.Sprintf(partsExpand, "")).gate
+	pgtest.Exec(t, g.direct, "CREATE TABLE parts_mars (LIKE parts INCLUDING ALL)", `INSERT INTO parts_mars (region, id, items, is_open) VALUES ('mars', 1, '[{"sku":"m"}]', false)`,
+		"ALTER TABLE parts ATTACH PARTITION parts_mars FOR VALUES IN ('mars')")
+	g.use(fmt.Sprintf(partsRules, "dualwrite")) // as the catalog poll does
+	conn := pgtest.Connect(t, g.direct)
+	for _, m := range g.planner.Migrations() {
+		result, err := migrate.Verify(context.Background(), conn, migrate.VerifyOptions{Planner: g.planner, Migration: m.Rule.Name})
+		if err != nil || result.Drift != 1 {
+			t.Errorf("%s: drift %d, %v; want the row that is attached", m.Rule.Name, result.Drift, err)
+		}
+	}
+	if err := backfill(t.Context(), t, g.direct, g.planner, true); err != nil {
+		t.Fatal(err)
+	}
+	g.noDrift(t, "the backfill")
+}
+
 // A backfill goes over partitions while rows are written, and move.
 func TestABackfillOfAPartitionedTable(t *testing.T) {
 	g := &gate{t: t, direct: pgtest.Database(t)}

@@ -24,13 +24,18 @@ CREATE SEQUENCE tickets;
 CREATE VIEW bought (what, nr, who, label) AS SELECT items, id, customer, upper(note) FROM orders WHERE total_cents > 0;
 CREATE VIEW bought_again AS SELECT nr AS number, what AS things, 'x' AS note FROM bought WHERE nr < 100;
 CREATE VIEW unkeyed AS SELECT customer, items, note FROM orders;
+CREATE VIEW order_notes AS SELECT id, note FROM orders;
 CREATE VIEW order_counts AS SELECT customer, count(*) FROM orders GROUP BY customer;
+CREATE MATERIALIZED VIEW order_totals AS SELECT customer, sum(total_cents) FROM orders GROUP BY customer;
 CREATE VIEW people AS SELECT id AS nr, is_active AS active, email FROM users;
 CREATE VIEW known AS SELECT "Id" FROM "Mixed Case"."Order" WHERE "Id" IN (SELECT id FROM orders);
 CREATE VIEW known_again AS SELECT * FROM known;
 DO $$ BEGIN
 	IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'users'::regclass AND attname = 'status') THEN
 		CREATE VIEW people_now AS SELECT id AS nr, status AS state, is_active AS active FROM users;
+		CREATE VIEW people_now_granted AS SELECT id AS nr, status AS state, is_active AS active FROM users;
+		GRANT UPDATE (active) ON people_now_granted TO CURRENT_USER;
+		CREATE VIEW order_items_seen AS SELECT id, sku FROM order_items;
 	END IF;
 END $$;
 
@@ -46,14 +51,16 @@ END $$;
 -- reset puts back the rows of every table, and the place of
 -- every sequence.
 CREATE FUNCTION fixture.reset() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
-DECLARE name text; changed boolean;
+DECLARE name text; changed boolean; columns text;
 BEGIN
 	FOR name IN SELECT substr(tablename, 6) FROM pg_tables WHERE schemaname = 'fixture' ORDER BY 1 DESC LOOP
 		EXECUTE format('SELECT (SELECT string_agg(t::text, E''\n'') FROM public.%I t) IS DISTINCT FROM (SELECT string_agg(t::text, E''\n'') FROM fixture.%I t)',
 			name, 'kept ' || name) INTO changed;
 		IF changed THEN
 			EXECUTE format('DELETE FROM public.%I', name);
-			EXECUTE format('INSERT INTO public.%I SELECT * FROM fixture.%I', name, 'kept ' || name);
+			SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute
+			WHERE attrelid = format('public.%I', name)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '';
+			EXECUTE format('INSERT INTO public.%I (%s) OVERRIDING SYSTEM VALUE SELECT %2$s FROM fixture.%3$I', name, columns, 'kept ' || name);
 		END IF;
 	END LOOP;
 	FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
