@@ -48,6 +48,9 @@ func (e *expectation) current() detail {
 	d := *e.detail
 	if d.query != nil {
 		d.stmt, d.sync = d.query.statement()
+		if d.query.over {
+			d.sync = nil
+		}
 	}
 	return d
 }
@@ -125,6 +128,9 @@ type progress struct {
 	plan *rewrite.Plan
 	stmt int
 	sync int // 0: the statement itself; n: its n-th sync
+	// over: the sync has yielded its row. What comes before its completion is of the
+	// commit that ends the text: deferred constraints and triggers, say.
+	over bool
 }
 
 // statement returns the statement that is being answered, and its sync if the
@@ -143,6 +149,7 @@ func (p *progress) statement() (*rewrite.Statement, *rewrite.Sync) {
 // next moves behind a completion and reports whether the statement and all of
 // its syncs are complete.
 func (p *progress) next() bool {
+	p.over = false
 	if p.sync < len(p.plan.Statements[p.stmt].Syncs) {
 		p.sync++
 		return false

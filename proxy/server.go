@@ -97,7 +97,7 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 		c.onError(h, in[from:to], out)
 		return true, nil
 	case 'N':
-		if hides(h) {
+		if hides(h) && !commits(h) {
 			c.skipFrame(size)
 			return true, nil
 		}
@@ -168,6 +168,12 @@ func hides(h *expectation) bool {
 	return h.swallow
 }
 
+// commits reports whether what is being answered is done, but for the commit of the
+// Query that it ends.
+func commits(h *expectation) bool {
+	return h.detail != nil && h.detail.query != nil && h.detail.query.over
+}
+
 func answers(a answer, kind byte) bool {
 	return a == answerParse && kind == '1' || a == answerBind && kind == '2' || a == answerClose && kind == '3'
 }
@@ -225,6 +231,9 @@ func (c *core) onSyncRow(h *expectation, in []byte, from, size int) (whole bool)
 		if d := h.current(); d.sync != nil && (in[from+last] == 't' || in[from+last] == 1) {
 			c.metrics.soiled(d.sync.Migration)
 		}
+	}
+	if h.detail != nil && h.detail.query != nil {
+		h.detail.query.over = true
 	}
 	c.skipFrame(size)
 	return true
