@@ -62,6 +62,7 @@ type detail struct {
 	sync    *rewrite.Sync      // the answer belongs to this sync
 	release bool               // it is the last one before the held completion
 	refusal *rewrite.Refusal   // the message was made to fail; this is the client's error
+	former  bool               // it is about the text before that, which the server may not understand any more
 	query   *progress          // where a rewritten Query stands
 	copyIn  *copyIn            // the message began it
 	name    string             // with entry: the statement's name
