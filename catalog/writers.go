@@ -26,7 +26,8 @@ type Written struct {
 
 // writersSQL finds them for table $1.$2, of which the columns $3 matter. Bodies of
 // functions are searched for the table's name and a verb that writes: what they
-// put together at run time is not found, and a name in a comment is.
+// put together at run time is not found, and a name in a comment is. A trigger of the
+// table itself fires before the sync, unless it is deferred.
 const writersSQL = `
 WITH target AS (
   SELECT c.oid, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::name AND c.relname = $2::name
@@ -45,7 +46,7 @@ WITH target AS (
 SELECT object, false FROM called WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgfoid = called.oid)
 UNION ALL
 SELECT format('trigger %I on %s, by %s', g.tgname, g.tgrelid::regclass, called.object), false
-FROM called JOIN pg_trigger g ON g.tgfoid = called.oid JOIN target t ON g.tgrelid <> t.oid
+FROM called JOIN pg_trigger g ON g.tgfoid = called.oid JOIN target t ON g.tgrelid <> t.oid OR g.tgdeferrable
 UNION ALL
 SELECT DISTINCT format('rule %I on %s', r.rulename, r.ev_class::regclass), false
 FROM target t JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_rewrite'::regclass
@@ -64,7 +65,7 @@ FROM target t JOIN pg_subscription_rel r ON r.srrelid = t.oid JOIN pg_subscripti
 ORDER BY 1`
 
 // Writers lists what may write a table by itself: functions, triggers and rules of
-// other tables, foreign keys that change one of those columns, or delete rows
+// other tables, deferrable triggers of its own, foreign keys that change one of those columns, or delete rows
 // where that matters, subscriptions.
 func Writers(ctx context.Context, conn *pgx.Conn, w Written) ([]Writer, error) {
 	var all []Writer

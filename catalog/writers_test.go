@@ -24,6 +24,10 @@ CREATE FUNCTION elsewhere() RETURNS void LANGUAGE sql AS 'DELETE FROM other';
 CREATE FUNCTION passes_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
 CREATE TRIGGER passes AFTER INSERT ON other FOR EACH ROW EXECUTE FUNCTION passes_on();
 CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 2; RETURN NULL; END $$;
+CREATE FUNCTION soon() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 3; RETURN NULL; END $$;
+CREATE TRIGGER soon AFTER DELETE ON "Things" FOR EACH ROW EXECUTE FUNCTION soon();
+CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE "Things" SET n = 4; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON "Things" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();
 CREATE RULE moves AS ON DELETE TO other DO ALSO DELETE FROM "Things" WHERE id = OLD.id;
 CREATE VIEW seen AS SELECT * FROM "Things";
 `)
@@ -47,6 +51,7 @@ CREATE VIEW seen AS SELECT * FROM "Things";
 		"function public.writes(integer)",
 		"procedure public.fills()",
 		"rule moves on public.other",
+		`trigger late on public."Things", by function public.late()`,
 		"trigger passes on public.other, by function public.passes_on()",
 	}
 	want[0] = `foreign key "Things_kind_fkey" to public.kinds, which changes kind`
