@@ -55,6 +55,12 @@ func (e *expectation) current() detail {
 	return d
 }
 
+// commits reports whether what is being answered is done, but for the commit of the
+// Query that it ends.
+func (e *expectation) commits() bool {
+	return e.detail != nil && e.detail.query != nil && e.detail.query.over
+}
+
 // detail is what is known of an answer that is not simply forwarded.
 type detail struct {
 	edited  *rewrite.Edited    // the text that error positions refer to

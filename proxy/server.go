@@ -97,7 +97,7 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 		c.onError(h, in[from:to], out)
 		return true, nil
 	case 'N':
-		if hides(h) && !commits(h) {
+		if hides(h) && !h.commits() {
 			c.skipFrame(size)
 			return true, nil
 		}
@@ -166,12 +166,6 @@ func hides(h *expectation) bool {
 		return sync != nil
 	}
 	return h.swallow
-}
-
-// commits reports whether what is being answered is done, but for the commit of the
-// Query that it ends.
-func commits(h *expectation) bool {
-	return h.detail != nil && h.detail.query != nil && h.detail.query.over
 }
 
 func answers(a answer, kind byte) bool {
