@@ -43,10 +43,9 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 // fails as the Execute would. The statement that cannot be parsed has a name, so
 // the client's unnamed one stays.
 func (c *core) executeAgain(name string, plan *rewrite.Plan, out *batch) {
-	const refused = "pgjanus_refused"
 	r := &rewrite.Refusal{Code: codePortal, Reason: `portal "` + name + `" cannot be run`, Offset: -1}
 	out.build(func(dst []byte) []byte {
-		return appendParse(appendDescribe(dst, 'P', name), refused, refusedText(r), noTypes)
+		return appendParse(appendDescribe(dst, 'P', name), refusedStatement, refusedText(r), noTypes)
 	})
 	c.queue.push(expectation{answer: answerDescribe, swallow: true, detail: &detail{edited: &plan.Extended}})
 	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: r}})
@@ -57,4 +56,45 @@ func (c *core) closeUnnamed(out *batch) {
 	c.unnamedLost = false
 	out.build(func(dst []byte) []byte { return appendClose(dst, 'S', "") })
 	c.queue.push(expectation{answer: answerClose, swallow: true, unnamed: true, risky: true})
+}
+
+// refusedStatement is the name of a statement that cannot be parsed, where the
+// client's unnamed one has to stay.
+const refusedStatement = "pgjanus_refused"
+
+// showsOther reports whether what a statement shows for * is not what it showed
+// when it was prepared: someone has added a column, say.
+func showsOther(was, now *rewrite.Plan) bool {
+	return shows(was) != "" && shows(now) != "" && shows(was) != shows(now)
+}
+
+func shows(plan *rewrite.Plan) string {
+	if plan == nil || plan.Outcome != rewrite.Rewrite || len(plan.Statements) != 1 {
+		return ""
+	}
+	return plan.Statements[0].Shows
+}
+
+// errorResultType is what Postgres says to that (RevalidateCachedQuery in
+// utils/cache/plancache.c), again and again, until the client prepares the
+// statement anew: it has been told other columns.
+func errorResultType() *rewrite.Refusal {
+	return &rewrite.Refusal{Code: codeRefused, Reason: "cached plan must not change result type", Offset: -1}
+}
+
+// refuseResultType makes a Bind fail so.
+func (c *core) refuseResultType(out *batch) {
+	c.batched = true
+	r := errorResultType()
+	out.build(func(dst []byte) []byte { return appendParse(dst, refusedStatement, refusedText(r), noTypes) })
+	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: r}})
+}
+
+// describeResultType makes the Describe of a statement fail so, behind the types of
+// its parameters.
+func (c *core) describeResultType(name []byte, s *statement, out *batch) {
+	c.batched = true
+	out.build(func(dst []byte) []byte { return appendDescribe(dst, 'S', string(name)) })
+	c.queue.push(expectation{answer: answerDescribe, swallow: true, detail: &detail{edited: &s.plan.Extended, refusal: errorResultType(), former: true}})
+	c.refuseResultType(out)
 }

@@ -73,6 +73,11 @@ func begins(kind byte) bool {
 	return false
 }
 
+// lostInCopy is the version from which on the server ends a session whose client
+// sends a message into COPY that is not of it (CopyGetData in
+// commands/copyfromparse.c). Those before read it as data that fail.
+const lostInCopy = 140000
+
 // message deals with the client's frame in[from:to], which may be only the
 // beginning of size bytes. It returns false where it must see all of it first;
 // where it returns true, what is not there yet passes without being looked at.
@@ -85,6 +90,9 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		}
 		out.forward(from, to) // the server discards it
 		return true, nil
+	}
+	if c.copying && begins(kind) && c.planner.Snapshot().Version < lostInCopy {
+		return true, errProtocol // it fails the COPY and is discarded, or the COPY has failed: there is no telling
 	}
 	if c.unnamedLost && begins(kind) {
 		c.closeUnnamed(out)

@@ -68,6 +68,7 @@ type core struct {
 	preparesBySQL bool
 	obscured      []obscured  // texts that may have, and could not be read
 	obscures      uint64      // how many there ever were
+	hidden        hidden      // what they hide
 	shadows       uint64      // how many texts may have set env.Shadowed
 	failure       string      // what the server's last error said
 	encoding      string      // client_encoding, as the server says

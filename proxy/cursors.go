@@ -34,9 +34,19 @@ func aboutCursors(text []byte) bool {
 // reaches returns why a text must not be executed that may reach a rewritten
 // portal by its name, or nil.
 func (c *core) reaches(text []byte) *rewrite.Refusal {
+	var names textWords // of the text, looked for once
 	for name, b := range c.portals.last {
 		for ; b != nil && name != ""; b = b.before {
-			if b.rewritten() != nil && aboutCursors(text) && mayName(text, name) {
+			if b.rewritten() == nil {
+				continue
+			}
+			if names == nil {
+				if !aboutCursors(text) {
+					return nil
+				}
+				names = wordsOf(text)
+			}
+			if names.mayName(text, name) {
 				return &rewrite.Refusal{
 					Reason: "FETCH, MOVE and DECLARE cannot name a portal whose statement is about a migrating table and was bound through the protocol",
 					Hint:   "send Execute for the portal",
@@ -54,9 +64,28 @@ func (c *core) refusesReach(text string, r *rewrite.Refusal) *rewrite.Plan {
 	return plan
 }
 
-// mayName reports whether a text may have an identifier. One that may have been cut
-// can be longer in the text.
-func mayName(text []byte, name string) bool {
+// textWords are those of a text, in one case.
+type textWords map[string]bool
+
+func wordsOf(text []byte) textWords {
+	all := textWords{}
+	for i := 0; i < len(text); i++ {
+		from := i
+		for i < len(text) && inIdentifier(text[i]) {
+			i++
+		}
+		if i > from {
+			all[oneCase(string(text[from:i]))] = true
+		}
+	}
+	return all
+}
+
+func oneCase(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+
+// mayName reports whether the text of the words may have an identifier. One that may
+// have been cut can be longer in the text.
+func (w textWords) mayName(text []byte, name string) bool {
 	if len(name) > maxName-utf8.UTFMax {
 		return true
 	}
@@ -65,7 +94,7 @@ func mayName(text []byte, name string) bool {
 			return bytes.IndexByte(text, '"') >= 0
 		}
 	}
-	return hasWord(text, name) || hasWord(text, "u")
+	return w[oneCase(name)] || w["u"]
 }
 
 // hasWord reports whether a word stands somewhere in text, in whatever case.

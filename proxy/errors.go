@@ -12,6 +12,7 @@ import (
 const (
 	codeRefused     = "0A000" // feature_not_supported
 	codeSyntax      = "42601" // syntax_error: what the server says to refusedText
+	classSyntax     = "42"    // syntax_error_or_access_rule_violation
 	codeNoStatement = "26000" // invalid_sql_statement_name: it is not prepared
 	codePortal      = "55000" // object_not_in_prerequisite_state
 	codeStarting    = "57P03" // cannot_connect_now
@@ -122,7 +123,7 @@ func (c *core) showError(h *expectation, frame []byte, out *batch) {
 				}
 				return value
 			})
-		case d.refusal != nil && field(frame, 'C') == codeSyntax:
+		case d.refusal != nil && (field(frame, 'C') == codeSyntax || d.former && strings.HasPrefix(field(frame, 'C'), classSyntax)):
 			return refusalError(d.refusal).append(dst)
 		case migration != "":
 			c.metrics.fanoutFailed(migration)

@@ -225,6 +225,16 @@ func (c *core) described(name []byte, s *statement, out *batch) (plan *rewrite.P
 	if s.bySQL {
 		return s.runs(), false
 	}
+	if s.planner != c.planner && shows(s.plan) != "" {
+		now := c.planAnew(s, out)
+		if now == nil {
+			return nil, true
+		}
+		if showsOther(s.plan, now) {
+			c.describeResultType(name, s, out)
+			return nil, true
+		}
+	}
 	anew, own := s.unsure || s.target.misleads(c.targetOf(s.plan)), s.plan
 	if anew {
 		if own = c.planAnew(s, out); own == nil {

@@ -48,8 +48,17 @@ func (e *expectation) current() detail {
 	d := *e.detail
 	if d.query != nil {
 		d.stmt, d.sync = d.query.statement()
+		if d.query.over {
+			d.sync = nil
+		}
 	}
 	return d
+}
+
+// commits reports whether what is being answered is done, but for the commit of the
+// Query that it ends.
+func (e *expectation) commits() bool {
+	return e.detail != nil && e.detail.query != nil && e.detail.query.over
 }
 
 // detail is what is known of an answer that is not simply forwarded.
@@ -59,6 +68,7 @@ type detail struct {
 	sync    *rewrite.Sync      // the answer belongs to this sync
 	release bool               // it is the last one before the held completion
 	refusal *rewrite.Refusal   // the message was made to fail; this is the client's error
+	former  bool               // it is about the text before that, which the server may not understand any more
 	query   *progress          // where a rewritten Query stands
 	copyIn  *copyIn            // the message began it
 	name    string             // with entry: the statement's name
@@ -125,6 +135,9 @@ type progress struct {
 	plan *rewrite.Plan
 	stmt int
 	sync int // 0: the statement itself; n: its n-th sync
+	// over: the sync has yielded its row. What comes before its completion is of the
+	// commit that ends the text: deferred constraints and triggers, say.
+	over bool
 }
 
 // statement returns the statement that is being answered, and its sync if the
@@ -143,6 +156,7 @@ func (p *progress) statement() (*rewrite.Statement, *rewrite.Sync) {
 // next moves behind a completion and reports whether the statement and all of
 // its syncs are complete.
 func (p *progress) next() bool {
+	p.over = false
 	if p.sync < len(p.plan.Statements[p.stmt].Syncs) {
 		p.sync++
 		return false

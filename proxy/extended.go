@@ -102,6 +102,12 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		if p.plan = c.planAnew(s, out); p.plan == nil {
 			return false, nil
 		}
+		if showsOther(s.plan, p.plan) {
+			if complete {
+				c.refuseResultType(out)
+			}
+			return complete, nil
+		}
 	}
 	own := p.plan
 	if s != nil && !c.bindable(s, &p, stale) {

@@ -22,10 +22,13 @@ func (s *Server) handle(ctx context.Context, conn net.Conn) {
 	_ = conn.SetDeadline(deadline)
 	first, err := readStartup(conn)
 	switch {
-	case errors.Is(err, errProtocol) || errors.Is(err, errDirectTLS):
+	case errors.Is(err, errProtocol) || errors.Is(err, errVersion) || errors.Is(err, errDirectTLS):
 		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
 		s.opts.Log.Info("connection refused", zap.String("client", conn.RemoteAddr().String()), zap.Error(err))
-		if !errors.Is(err, errDirectTLS) {
+		switch {
+		case errors.Is(err, errVersion):
+			s.refuse(conn, fatal(codeRefused, err.Error(), ""))
+		case errors.Is(err, errProtocol):
 			s.refuse(conn, fatal(codeProtocol, "pgjanus: "+err.Error(), ""))
 		}
 	case err != nil: // a probe, or a client that changed its mind

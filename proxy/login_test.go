@@ -43,6 +43,39 @@ func TestEncryptionRequestsAreAnsweredNoOnceEach(t *testing.T) {
 	wantError(t, c.rest(), "08P01")
 }
 
+// Postgres answers such a request like any, and takes the session behind it: that
+// one must not get past the rules.
+func TestAnEncryptionRequestOfAnotherLengthDoesNotGetPastTheRules(t *testing.T) {
+	g, direct := postgresGate(t, Options{})
+	for _, request := range []string{"\x00\x00\x00\x0c" + sslRequest[4:] + "more", "\x00\x00\x00\x09" + gssRequest[4:] + "\x00"} {
+		c := g.raw()
+		c.send([]byte(request))
+		if got := c.read(1); got != "N" {
+			t.Errorf("%q is answered %q", request, got)
+		}
+		c.send(startupPacket(version3, "user", "postgres", "database", parse(t, direct).Database))
+		if got := c.read(1); got != "R" {
+			t.Errorf("the startup is answered %q", got)
+		}
+		if n := len(g.server.Sessions()); n != 1 {
+			t.Errorf("behind %q, %d sessions are under the rules", request, n)
+		}
+		_ = c.Close()
+		eventually(t, "the session has ended", func() bool { return len(g.server.Sessions()) == 0 })
+	}
+}
+
+// Postgres 13 speaks version 2 of the protocol, whose messages have no length.
+func TestOnlyVersion3IsLetThrough(t *testing.T) {
+	noLeaks(t)
+	g := newGate(t, Options{Upstream: "127.0.0.1:1", Database: "app"})
+	for _, version := range []uint32{1 << 16, 2 << 16, 4 << 16, 1234<<16 | 5681} {
+		c := g.raw()
+		c.send(startupPacket(version, "user", "me", "database", "app"))
+		wantError(t, c.rest(), "0A000")
+	}
+}
+
 func TestABadClientEndsAlone(t *testing.T) {
 	g, direct := postgresGate(t, Options{LoginTimeout: 500 * time.Millisecond})
 	good := pgtest.Connect(t, g.dsn(parse(t, direct).Database))

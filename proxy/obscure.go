@@ -37,26 +37,36 @@ func (c *core) obscure(plan *rewrite.Plan, mention rewrite.Mention) {
 	c.obscured = append(c.obscured, obscured{text, c.obscures})
 }
 
-// obscures reports whether a name may stand for something that could not be read
+// hidden is what the obscured texts may hide, under the rules of a planner. It is
+// made anew where one of them, or the rules, have changed: a text may execute very
+// many names.
+type hidden struct {
+	planner  *rewrite.Planner
+	obscures uint64
+	texts    int
+	any      bool // what was not kept may have prepared any name
+	names    map[string]bool
+}
+
+// hidesName reports whether a name may stand for something that could not be read
 // and concerns a migration now.
 func (c *core) hidesName(name string) bool {
-	if !c.planner.Active() {
+	if len(c.obscured) == 0 || !c.planner.Active() {
 		return false
 	}
-	for _, o := range c.obscured {
-		if o.text == "" {
-			return true
-		}
-		if c.planner.Mentions([]byte(o.text))&rewrite.MentionsMigration == 0 {
-			continue
-		}
-		for _, prepared := range namesBehind("prepare", []byte(o.text)) {
-			if prepared == name {
-				return true
+	if c.hidden.planner != c.planner || c.hidden.obscures != c.obscures || c.hidden.texts != len(c.obscured) {
+		c.hidden = hidden{planner: c.planner, obscures: c.obscures, texts: len(c.obscured), names: map[string]bool{}}
+		for _, o := range c.obscured {
+			c.hidden.any = c.hidden.any || o.text == ""
+			if c.planner.Mentions([]byte(o.text))&rewrite.MentionsMigration == 0 {
+				continue
+			}
+			for _, prepared := range namesBehind("prepare", []byte(o.text)) {
+				c.hidden.names[prepared] = true
 			}
 		}
 	}
-	return false
+	return c.hidden.any || c.hidden.names[name]
 }
 
 // forgetObscured notes that the server has dropped all that was prepared by the

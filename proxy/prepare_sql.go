@@ -53,6 +53,9 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 	case plan.Outcome == rewrite.Refuse:
 		s.refusal = plan.Refusal
 		return
+	case showsOther(s.plan, plan):
+		s.refusal = errorResultType()
+		return
 	}
 	s.plan, s.refusal = plan, nil
 	text := serverText(plan, s.text)

@@ -97,7 +97,7 @@ func (c *core) reply(in []byte, from, to, size int, out *batch) (whole bool, err
 		c.onError(h, in[from:to], out)
 		return true, nil
 	case 'N':
-		if hides(h) {
+		if hides(h) && !h.commits() {
 			c.skipFrame(size)
 			return true, nil
 		}
@@ -225,6 +225,9 @@ func (c *core) onSyncRow(h *expectation, in []byte, from, size int) (whole bool)
 		if d := h.current(); d.sync != nil && (in[from+last] == 't' || in[from+last] == 1) {
 			c.metrics.soiled(d.sync.Migration)
 		}
+	}
+	if h.detail != nil && h.detail.query != nil {
+		h.detail.query.over = true
 	}
 	c.skipFrame(size)
 	return true

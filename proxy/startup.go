@@ -17,8 +17,9 @@ const (
 	codeGSS    = 80877104
 )
 
-// maxStartup is MAX_STARTUP_PACKET_LENGTH in libpq/pqcomm.h.
-const maxStartup = 10000
+// maxStartup is MAX_STARTUP_PACKET_LENGTH in libpq/pqcomm.h, which the length
+// itself does not count to.
+const maxStartup = 10000 + 4
 
 // startup is the first packet that asks for something: the raw bytes, which are
 // forwarded as they are, and what we read in them.
@@ -28,10 +29,16 @@ type startup struct {
 	params map[string]string
 }
 
-var errDirectTLS = errors.New("direct TLS is not supported: use sslmode=disable or prefer, or sslnegotiation=postgres")
+var (
+	errDirectTLS = errors.New("direct TLS is not supported: use sslmode=disable or prefer, or sslnegotiation=postgres")
+	errVersion   = errors.New("unsupported frontend protocol")
+)
 
 // readStartup reads up to the StartupMessage or CancelRequest. SSLRequest and
-// GSSENCRequest are answered N, at most once each, in either order.
+// GSSENCRequest are answered N, at most once each, in either order, whatever their
+// length, which Postgres does not look at either (ProcessStartupPacket in
+// tcop/backend_startup.c). No other version than 3 is let through: Postgres 13
+// speaks 2 as well, in messages that the session core does not read.
 func readStartup(conn net.Conn) (*startup, error) {
 	seen := map[uint32]bool{}
 	for {
@@ -49,7 +56,11 @@ func readStartup(conn net.Conn) (*startup, error) {
 		if size < 8 || size > maxStartup {
 			return nil, fmt.Errorf("%w: a startup packet of %d bytes", errProtocol, size)
 		}
-		if (code == codeSSL || code == codeGSS) && size == 8 {
+		raw := append(head, make([]byte, size-8)...)
+		if _, err := io.ReadFull(conn, raw[8:]); err != nil {
+			return nil, err
+		}
+		if code == codeSSL || code == codeGSS {
 			if seen[code] {
 				return nil, fmt.Errorf("%w: a second encryption request", errProtocol)
 			}
@@ -59,12 +70,11 @@ func readStartup(conn net.Conn) (*startup, error) {
 			}
 			continue
 		}
-		raw := append(head, make([]byte, size-8)...)
-		if _, err := io.ReadFull(conn, raw[8:]); err != nil {
-			return nil, err
-		}
 		if code == codeCancel {
 			return &startup{raw: raw, cancel: true}, nil
+		}
+		if major, minor := code>>16, code&0xffff; major != 3 {
+			return nil, fmt.Errorf("%w %d.%d: pgjanus lets version 3 through", errVersion, major, minor)
 		}
 		return &startup{raw: raw, params: startupParams(raw[8:])}, nil
 	}

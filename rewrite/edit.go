@@ -10,6 +10,7 @@ import (
 // edit replaces text[at:at+del] by ins.
 type edit struct {
 	at, del int
+	early   int // of two at one place, the one with more comes first
 	ins     string
 	copies  []copied // what in ins is the application's own
 }
@@ -53,15 +54,19 @@ func (es *edits) replace(at, del int, text string) {
 
 // insertFirst is insert in front of what has been inserted at that place already.
 func (es *edits) insertFirst(at int, text string) {
-	var first edits
-	first.insert(at, text)
-	*es = append(first, *es...)
+	es.insert(at, text)
+	(*es)[len(*es)-1].early = len(*es)
 }
 
 // sort orders the edits by place; edits at one place stay in the order in
 // which they were made.
 func (es edits) sort() {
-	sort.SliceStable(es, func(i, j int) bool { return es[i].at < es[j].at })
+	sort.SliceStable(es, func(i, j int) bool {
+		if es[i].at != es[j].at {
+			return es[i].at < es[j].at
+		}
+		return es[i].early > es[j].early
+	})
 }
 
 // apply returns text[from:to] with the edits that lie inside it made. An

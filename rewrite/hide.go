@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -47,8 +48,11 @@ func (r *relation) sight() []catalog.Column {
 type hiding struct {
 	*planning
 	fields
-	done map[node]bool // what must not be looked at again
-	err  error
+	top    node // the statement itself, what it prepares
+	output bool // it is the list of what top returns that is being edited
+	shown  strings.Builder
+	done   map[node]bool // what must not be looked at again
+	err    error
 }
 
 // source is an element of a FROM clause, or the target of a write.
@@ -98,12 +102,39 @@ func (w *planning) sights(stmt *pg_query.Node, from, to int) error {
 	default:
 		return nil
 	}
-	h := &hiding{planning: w, done: map[node]bool{}}
+	h := &hiding{planning: w, top: returns(stmt), done: map[node]bool{}}
 	if takesFields(w.tokens[from:to]) {
 		h.note(stmt)
 	}
 	h.visit(stmt.ProtoReflect(), nil)
+	w.stmt.Shows = h.shown.String()
 	return h.err
+}
+
+// returns is what the columns come from that a statement returns, or that it
+// prepares.
+func returns(stmt *pg_query.Node) node {
+	if prepare := stmt.GetPrepareStmt(); prepare != nil {
+		stmt = prepare.Query
+	}
+	switch n := stmt.Node.(type) {
+	case *pg_query.Node_SelectStmt:
+		return n.SelectStmt
+	case *pg_query.Node_InsertStmt:
+		return n.InsertStmt
+	case *pg_query.Node_UpdateStmt:
+		return n.UpdateStmt
+	case *pg_query.Node_DeleteStmt:
+		return n.DeleteStmt
+	}
+	return nil
+}
+
+// listed is list of what the query n returns.
+func (h *hiding) listed(n node, targets []*pg_query.Node, s *scope) {
+	h.output = n == h.top
+	h.list(targets, s)
+	h.output = false
 }
 
 func (h *hiding) visit(m protoreflect.Message, s *scope) {
@@ -116,7 +147,7 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		s = h.level(s, n.WithClause, nil, n.FromClause)
 		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
 		h.joins(n, n.TargetList, s)
-		h.list(n.TargetList, s)
+		h.listed(n, n.TargetList, s)
 		for _, values := range n.ValuesLists {
 			h.list(values.GetList().GetItems(), s)
 		}
@@ -125,16 +156,16 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		if n.OnConflictClause != nil {
 			s.excluded()
 		}
-		h.list(n.ReturningList, s)
+		h.listed(n, n.ReturningList, s)
 		h.positions(n, s)
 	case *pg_query.UpdateStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.FromClause)
 		h.joins(n, nil, s)
-		h.list(n.ReturningList, s)
+		h.listed(n, n.ReturningList, s)
 	case *pg_query.DeleteStmt:
 		s = h.level(s, n.WithClause, n.Relation, n.UsingClause)
 		h.joins(n, nil, s)
-		h.list(n.ReturningList, s)
+		h.listed(n, n.ReturningList, s)
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
 		h.joins(n, nil, s)

@@ -78,6 +78,9 @@ type Statement struct {
 	// Buffers is the name of the table of a COPY FROM that inserts many rows at
 	// once, which the rewritten one does not; "" of any other.
 	Buffers string
+	// Shows are the columns that stand in the edited text for * and its like in what
+	// the statement itself returns, or "".
+	Shows string
 
 	at     int // offset in the original of its first token
 	syncAt int // offset in the original behind which the syncs go

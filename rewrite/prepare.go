@@ -135,10 +135,13 @@ func (p *Plan) Executing(runs []*Plan) *Plan {
 	return q
 }
 
-// Refused returns the refusal of the text because of its i-th statement.
+// Refused returns the refusal of the text because of its i-th statement. What
+// Postgres itself would say, without a place, keeps it so.
 func (p *Plan) Refused(i int, r Refusal) *Plan {
 	st := p.Statements[i]
-	r.text, r.Offset = p.Original, st.at
+	if r.text = p.Original; r.Code == "" || r.Offset >= 0 {
+		r.Offset = st.at
+	}
 	return &Plan{
 		Outcome: Refuse, Original: p.Original, Refusal: &r,
 		Statements: []Statement{{Kind: st.Kind, Outcome: Refuse, Migrations: migrationList(r.Migration)}},

@@ -74,6 +74,10 @@ func (h *hiding) swap(first, last int, text string) {
 		h.err = &Refusal{Reason: "what the statement shows cannot be told from its text", Hint: "list the columns", Offset: -1}
 		return
 	}
+	if h.output {
+		h.shown.WriteString(text)
+		h.shown.WriteByte('\n')
+	}
 	from, to := h.tokens[first].start, h.tokens[last].end
 	if from > 0 && continues([]byte{h.text[from-1]}) {
 		text = " " + text

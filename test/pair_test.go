@@ -198,7 +198,8 @@ func alike(e *pgproto3.ErrorResponse) *pgproto3.ErrorResponse {
 	if strings.HasPrefix(e.SchemaName, "pg_temp_") { // numbered by backend
 		same.SchemaName = "pg_temp"
 	}
-	if e.Code == "25P02" { // it may be a question of pgjanus that the server says it to
+	// It may be a question of pgjanus that the server says it to, or pgjanus that says it.
+	if e.Code == "25P02" || e.Message == "cached plan must not change result type" {
 		same.File, same.Line, same.Routine = "", 0, ""
 	}
 	return &same
