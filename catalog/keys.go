@@ -45,7 +45,12 @@ SELECT c.conrelid, c.conname::text, (
   n.nspname::text, r.relname::text, (
     SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, n)
     JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
-  c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred,
+  c.confdeltype, (
+    SELECT array_agg(a.attname::text ORDER BY k.n)
+    FROM unnest(coalesce(translate(nullif(to_jsonb(c) -> 'confdelsetcols', 'null')::text, '[]', '{}')::int2[], c.conkey)) WITH ORDINALITY AS k(num, n) -- a column since Postgres 15
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
+    WHERE c.confdeltype IN ('n', 'd')),
+  c.confupdtype, c.condeferrable AND c.condeferred, NOT c.convalidated,
   to_jsonb(c) ->> 'conenforced' IS NOT DISTINCT FROM 'false' -- a column since Postgres 18
   OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid <> c.conrelid AND g.tgenabled NOT IN ('O', 'A')
     AND g.tgconstraint IN (SELECT k.oid FROM pg_constraint k WHERE k.oid = c.oid OR k.conparentid = c.oid))
@@ -59,7 +64,7 @@ func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 		var oid uint32
 		var k ForeignKey
 		err := row.Scan(&oid, &k.Name, &k.Columns, &k.RefTable.Schema, &k.RefTable.Name, &k.RefColumns,
-			&k.OnDelete, &k.OnUpdate, &k.Deferred, &k.Idle)
+			&k.OnDelete, &k.Sets, &k.OnUpdate, &k.Deferred, &k.Unvalidated, &k.Idle)
 		if err != nil {
 			return err
 		}

@@ -103,14 +103,16 @@ const (
 
 // ForeignKey is a constraint of a table that refers to another.
 type ForeignKey struct {
-	Name       string
-	Columns    []string
-	RefTable   Name
-	RefColumns []string
-	OnDelete   byte // pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
-	OnUpdate   byte
-	Deferred   bool // deferrable initially deferred
-	Idle       bool // not enforced, or triggers that carry it out on RefTable are disabled
+	Name        string
+	Columns     []string
+	RefTable    Name
+	RefColumns  []string
+	OnDelete    byte     // pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
+	Sets        []string `json:",omitempty"` // the columns that a delete sets to NULL or their default
+	OnUpdate    byte
+	Deferred    bool // deferrable initially deferred
+	Unvalidated bool `json:",omitempty"` // NOT VALID: rows that were there before may violate it
+	Idle        bool // not enforced, or triggers that carry it out on RefTable are disabled
 }
 
 // Trigger is a user's enabled trigger.

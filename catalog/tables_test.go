@@ -166,10 +166,12 @@ func TestForeignKeysSayWhatTheyDo(t *testing.T) {
 		CREATE SCHEMA o; CREATE TABLE o.p (x int, y int, PRIMARY KEY (x, y)); CREATE TABLE q (id int PRIMARY KEY);
 		CREATE TABLE f (a int, b int, c int,
 			CONSTRAINT f1 FOREIGN KEY (b, a) REFERENCES o.p (x, y) ON DELETE CASCADE ON UPDATE SET NULL,
-			CONSTRAINT f2 FOREIGN KEY (c) REFERENCES q DEFERRABLE INITIALLY DEFERRED);`)
+			CONSTRAINT f2 FOREIGN KEY (c) REFERENCES q DEFERRABLE INITIALLY DEFERRED);
+		ALTER TABLE f ADD CONSTRAINT f3 FOREIGN KEY (b, a) REFERENCES o.p ON DELETE SET NULL NOT VALID;`)
 	same(t, "foreign keys", loadTable(t, conn, "f").ForeignKeys, []ForeignKey{
-		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', 'n', false, false},
-		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', 'a', true, false},
+		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', nil, 'n', false, false, false},
+		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', nil, 'a', true, false, false},
+		{"f3", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'n', []string{"b", "a"}, 'a', false, true, false},
 	})
 	if q := loadTable(t, conn, "q"); len(q.ForeignKeys)+len(q.Triggers) > 0 {
 		t.Errorf("the referenced table has %+v and %+v; want nothing", q.ForeignKeys, q.Triggers)

@@ -17,7 +17,11 @@ import (
 func Unseen(ctx context.Context, conn *pgx.Conn, m *rewrite.Migration) ([]string, error) {
 	rule := m.Rule
 	old := catalog.Name{Schema: rule.Old.Table.Schema, Name: rule.Old.Table.Name}
-	written := []catalog.Written{{Table: old, Columns: append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...)}}
+	columns := append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...)
+	if rule.Kind == rules.Columns {
+		columns = append(columns, rule.New.Columns...)
+	}
+	written := []catalog.Written{{Table: old, Columns: columns}}
 	if rule.Kind == rules.Rows {
 		written = append(written, catalog.Written{
 			Table: catalog.Name{Schema: rule.New.Table.Schema, Name: rule.New.Table.Name}, Columns: m.RowColumns(), With: old,

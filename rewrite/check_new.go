@@ -79,8 +79,11 @@ func (c *check) newTable(m *Migration) {
 			c.fail(r.New.Pos, "give it a default, or let up yield it", "column %s of %s is NOT NULL, has no default, and up does not yield it", col.Name, m.New.Name)
 		}
 	}
-	switch idle := m.idleForeignKey(); {
-	case m.foreignKey() != nil:
+	switch fk, idle := m.foreignKey(), m.idleForeignKey(); {
+	case fk != nil && fk.Unvalidated:
+		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s;", m.New.Name, Ident(fk.Name)),
+			"the foreign key %s of %s is NOT VALID, so there may be new rows without an old one", fk.Name, m.New.Name)
+	case fk != nil:
 	case idle != nil:
 		c.fail(r.New.Pos, "let it be ENFORCED, and enable the triggers of "+m.Old.Name.String(), "the foreign key %s of %s is not carried out, so deleted rows would stay in the new shape", idle.Name, m.New.Name)
 	default:
@@ -88,6 +91,7 @@ func (c *check) newTable(m *Migration) {
 			parentColumns(r.New.Parents, true), m.Old.Name, parentColumns(r.New.Parents, false)),
 			"%s has no foreign key to %s with ON DELETE CASCADE, so deleted rows would stay in the new shape", m.New.Name, m.Old.Name)
 	}
+	c.sideways(m)
 }
 
 // ascends reports whether the primary key of t is a number that grows from row
