@@ -79,6 +79,7 @@ func (c *check) newTable(m *Migration) {
 			c.fail(r.New.Pos, "give it a default, or let up yield it", "column %s of %s is NOT NULL, has no default, and up does not yield it", col.Name, m.New.Name)
 		}
 	}
+	c.unyielded(m)
 	switch fk, idle := m.foreignKey(), m.idleForeignKey(); {
 	case fk != nil && fk.Unvalidated:
 		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s;", m.New.Name, Ident(fk.Name)),
@@ -92,6 +93,17 @@ func (c *check) newTable(m *Migration) {
 			"%s has no foreign key to %s with ON DELETE CASCADE, so deleted rows would stay in the new shape", m.New.Name, m.Old.Name)
 	}
 	c.sideways(m)
+}
+
+// unyielded warns of columns that down reads and up says nothing of: what an old row
+// writes is not what down gives back.
+func (c *check) unyielded(m *Migration) {
+	for i, name := range m.downColumns {
+		if !has(m.downColumns[:i], name) && !has(m.UpColumns(), name) && !has(m.New.Key, name) && !m.parentOf(name) {
+			c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s: down reads %s of %s, which up does not yield: a row that an old one changes keeps what it has there, and who writes it alone does not change the old shape (let up yield it, too)",
+				c.file, c.rule.Name, name, m.New.Name))
+		}
+	}
 }
 
 // ascends reports whether the primary key of t is a number that grows from row
