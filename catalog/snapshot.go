@@ -37,7 +37,7 @@ type Table struct {
 	Of          *Name `json:",omitempty"` // the composite type that it is a table of
 	Columns     []Column
 	Key         []string     // primary key columns, in key order
-	Unique      [][]string   // other unique keys: valid, not partial, plain columns, not deferrable
+	Unique      [][]string   // of each other index that is unique, or of an exclusion constraint, and not deferrable: the columns it reads
 	ForeignKeys []ForeignKey // of this table, to others
 	Referenced  []Name       // tables that it refers to by foreign keys, also through others
 	Triggers    []Trigger    // the user's, enabled ones

@@ -149,16 +149,16 @@ func icu(t *testing.T, conn *pgx.Conn) bool {
 	return has
 }
 
-func TestKeysAreThoseThatHoldForEveryRow(t *testing.T) {
+func TestIndexesThatMayRefuseARowSayWhichColumnsTheyRead(t *testing.T) {
 	conn := database(t, `
-		CREATE TABLE k (a int, b int, c int, d int, PRIMARY KEY (b, a), UNIQUE (c) DEFERRABLE);
+		CREATE TABLE k (a int, b int, c int, d int, PRIMARY KEY (b, a), UNIQUE (c) DEFERRABLE, CONSTRAINT k5 EXCLUDE (d WITH =, b WITH =));
 		CREATE UNIQUE INDEX k1 ON k (d, c) INCLUDE (a);
 		CREATE UNIQUE INDEX k2 ON k (d) WHERE c > 0;
 		CREATE UNIQUE INDEX k3 ON k ((d + 1));
 		CREATE INDEX k4 ON k (d);`)
 	table := loadTable(t, conn, "k")
 	same(t, "key", table.Key, []string{"b", "a"})
-	same(t, "unique", table.Unique, [][]string{{"d", "c"}})
+	same(t, "unique", table.Unique, [][]string{{"d", "c"}, {"d", "c"}, {"d"}, {"d", "b"}})
 }
 
 func TestForeignKeysSayWhatTheyDo(t *testing.T) {
