@@ -7,18 +7,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// keysSQL reads the primary key and the unique indexes that hold for every
-// row at all times: valid, not partial, not over expressions, not deferrable.
-// It unnests before it joins: INCLUDE columns come behind the first indnkeyatts.
+// keysSQL reads the primary key, and of every other index that may refuse a row for
+// what another row has, the columns that it reads: also of one that is partial, over
+// expressions, or still being built, and of an exclusion constraint. It unnests before
+// it joins: INCLUDE columns come behind the first indnkeyatts.
 const keysSQL = `
 SELECT i.indrelid, i.indisprimary, (
-    SELECT array_agg(a.attname::text ORDER BY k.n)
-    FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, n)
-    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num
-    WHERE k.n <= i.indnkeyatts)
+    SELECT array_agg(k.name ORDER BY k.n) FROM (
+      SELECT a.attname::text AS name, min(k.n) AS n
+      FROM (SELECT num, n FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(num, n) WHERE n <= i.indnkeyatts
+        UNION ALL SELECT refobjsubid, 1000 + refobjsubid FROM pg_depend
+        WHERE classid = 'pg_class'::regclass AND objid = i.indexrelid AND refclassid = 'pg_class'::regclass AND refobjid = i.indrelid AND refobjsubid > 0
+          AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)) AS k(num, n)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.num GROUP BY a.attname) k)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = ANY($1::oid[]) AND i.indisunique AND i.indisvalid
-  AND (i.indisprimary OR (i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL))
+WHERE i.indrelid = ANY($1::oid[]) AND (i.indisprimary OR ((i.indisunique OR i.indisexclusion) AND i.indisready AND i.indimmediate))
 ORDER BY c.relname`
 
 func readKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
@@ -45,7 +48,12 @@ SELECT c.conrelid, c.conname::text, (
   n.nspname::text, r.relname::text, (
     SELECT array_agg(a.attname::text ORDER BY k.n) FROM unnest(c.confkey) WITH ORDINALITY AS k(num, n)
     JOIN pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.num),
-  c.confdeltype, c.confupdtype, c.condeferrable AND c.condeferred,
+  c.confdeltype, (
+    SELECT array_agg(a.attname::text ORDER BY k.n)
+    FROM unnest(coalesce(translate(nullif(to_jsonb(c) -> 'confdelsetcols', 'null')::text, '[]', '{}')::int2[], c.conkey)) WITH ORDINALITY AS k(num, n) -- a column since Postgres 15
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.num
+    WHERE c.confdeltype IN ('n', 'd')),
+  c.confupdtype, c.condeferrable AND c.condeferred, NOT c.convalidated,
   to_jsonb(c) ->> 'conenforced' IS NOT DISTINCT FROM 'false' -- a column since Postgres 18
   OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid <> c.conrelid AND g.tgenabled NOT IN ('O', 'A')
     AND g.tgconstraint IN (SELECT k.oid FROM pg_constraint k WHERE k.oid = c.oid OR k.conparentid = c.oid))
@@ -59,7 +67,7 @@ func readForeignKeys(ctx context.Context, tx pgx.Tx, tables tablesByOID) error {
 		var oid uint32
 		var k ForeignKey
 		err := row.Scan(&oid, &k.Name, &k.Columns, &k.RefTable.Schema, &k.RefTable.Name, &k.RefColumns,
-			&k.OnDelete, &k.OnUpdate, &k.Deferred, &k.Idle)
+			&k.OnDelete, &k.Sets, &k.OnUpdate, &k.Deferred, &k.Unvalidated, &k.Idle)
 		if err != nil {
 			return err
 		}

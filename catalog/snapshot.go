@@ -37,7 +37,7 @@ type Table struct {
 	Of          *Name `json:",omitempty"` // the composite type that it is a table of
 	Columns     []Column
 	Key         []string     // primary key columns, in key order
-	Unique      [][]string   // other unique keys: valid, not partial, plain columns, not deferrable
+	Unique      [][]string   // of each other index that is unique, or of an exclusion constraint, and not deferrable: the columns it reads
 	ForeignKeys []ForeignKey // of this table, to others
 	Referenced  []Name       // tables that it refers to by foreign keys, also through others
 	Triggers    []Trigger    // the user's, enabled ones
@@ -103,14 +103,16 @@ const (
 
 // ForeignKey is a constraint of a table that refers to another.
 type ForeignKey struct {
-	Name       string
-	Columns    []string
-	RefTable   Name
-	RefColumns []string
-	OnDelete   byte // pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
-	OnUpdate   byte
-	Deferred   bool // deferrable initially deferred
-	Idle       bool // not enforced, or triggers that carry it out on RefTable are disabled
+	Name        string
+	Columns     []string
+	RefTable    Name
+	RefColumns  []string
+	OnDelete    byte     // pg_constraint.confdeltype: a no action, r restrict, c cascade, n set null, d set default
+	Sets        []string `json:",omitempty"` // the columns that a delete sets to NULL or their default
+	OnUpdate    byte
+	Deferred    bool // deferrable initially deferred
+	Unvalidated bool `json:",omitempty"` // NOT VALID: rows that were there before may violate it
+	Idle        bool // not enforced, or triggers that carry it out on RefTable are disabled
 }
 
 // Trigger is a user's enabled trigger.

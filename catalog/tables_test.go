@@ -149,16 +149,16 @@ func icu(t *testing.T, conn *pgx.Conn) bool {
 	return has
 }
 
-func TestKeysAreThoseThatHoldForEveryRow(t *testing.T) {
+func TestIndexesThatMayRefuseARowSayWhichColumnsTheyRead(t *testing.T) {
 	conn := database(t, `
-		CREATE TABLE k (a int, b int, c int, d int, PRIMARY KEY (b, a), UNIQUE (c) DEFERRABLE);
+		CREATE TABLE k (a int, b int, c int, d int, PRIMARY KEY (b, a), UNIQUE (c) DEFERRABLE, CONSTRAINT k5 EXCLUDE (d WITH =, b WITH =));
 		CREATE UNIQUE INDEX k1 ON k (d, c) INCLUDE (a);
 		CREATE UNIQUE INDEX k2 ON k (d) WHERE c > 0;
 		CREATE UNIQUE INDEX k3 ON k ((d + 1));
 		CREATE INDEX k4 ON k (d);`)
 	table := loadTable(t, conn, "k")
 	same(t, "key", table.Key, []string{"b", "a"})
-	same(t, "unique", table.Unique, [][]string{{"d", "c"}})
+	same(t, "unique", table.Unique, [][]string{{"d", "c"}, {"d", "c"}, {"d"}, {"d", "b"}})
 }
 
 func TestForeignKeysSayWhatTheyDo(t *testing.T) {
@@ -166,10 +166,12 @@ func TestForeignKeysSayWhatTheyDo(t *testing.T) {
 		CREATE SCHEMA o; CREATE TABLE o.p (x int, y int, PRIMARY KEY (x, y)); CREATE TABLE q (id int PRIMARY KEY);
 		CREATE TABLE f (a int, b int, c int,
 			CONSTRAINT f1 FOREIGN KEY (b, a) REFERENCES o.p (x, y) ON DELETE CASCADE ON UPDATE SET NULL,
-			CONSTRAINT f2 FOREIGN KEY (c) REFERENCES q DEFERRABLE INITIALLY DEFERRED);`)
+			CONSTRAINT f2 FOREIGN KEY (c) REFERENCES q DEFERRABLE INITIALLY DEFERRED);
+		ALTER TABLE f ADD CONSTRAINT f3 FOREIGN KEY (b, a) REFERENCES o.p ON DELETE SET NULL NOT VALID;`)
 	same(t, "foreign keys", loadTable(t, conn, "f").ForeignKeys, []ForeignKey{
-		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', 'n', false, false},
-		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', 'a', true, false},
+		{"f1", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'c', nil, 'n', false, false, false},
+		{"f2", []string{"c"}, Name{"public", "q"}, []string{"id"}, 'a', nil, 'a', true, false, false},
+		{"f3", []string{"b", "a"}, Name{"o", "p"}, []string{"x", "y"}, 'n', []string{"b", "a"}, 'a', false, true, false},
 	})
 	if q := loadTable(t, conn, "q"); len(q.ForeignKeys)+len(q.Triggers) > 0 {
 		t.Errorf("the referenced table has %+v and %+v; want nothing", q.ForeignKeys, q.Triggers)

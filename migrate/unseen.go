@@ -16,9 +16,11 @@ import (
 // and what can be done.
 func Unseen(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner, m *rewrite.Migration) ([]string, error) {
 	rule := m.Rule
-	written := []catalog.Written{{
-		Table: m.Old.Name, Through: planner.WrittenThrough(m.Old), Columns: append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...),
-	}}
+	columns := append(append([]string(nil), rule.Old.Key...), rule.Old.Columns...)
+	if rule.Kind == rules.Columns {
+		columns = append(columns, rule.New.Columns...)
+	}
+	written := []catalog.Written{{Table: m.Old.Name, Through: planner.WrittenThrough(m.Old), Columns: columns}}
 	if rule.Kind == rules.Rows && m.New != nil {
 		written = append(written, catalog.Written{
 			Table: m.New.Name, Through: planner.WrittenThrough(m.New), Columns: m.RowColumns(), With: m.Old.Name,

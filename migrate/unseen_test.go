@@ -43,3 +43,20 @@ CREATE TRIGGER totals AFTER INSERT OR DELETE ON order_items FOR EACH ROW EXECUTE
 		}
 	}
 }
+
+// A foreign key of a new column changes it when what it refers to changes.
+func TestForeignKeysThatChangeANewColumnAreUnseen(t *testing.T) {
+	s := canon(t, 0)
+	s.exec("CREATE TABLE statuses (name text PRIMARY KEY); ALTER TABLE users ADD CONSTRAINT known FOREIGN KEY (status) REFERENCES statuses ON UPDATE CASCADE")
+	s.rules(pgtest.CanonRules("dualwrite"))
+	for _, m := range s.planner.Migrations() {
+		unseen, err := Unseen(s.context(), s.conn, s.planner, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := strings.Contains(strings.Join(unseen, "\n"), "foreign key known to public.statuses, which changes status")
+		if found != (m.Rule.Name == "user-status") {
+			t.Errorf("%s: %q", m.Rule.Name, unseen)
+		}
+	}
+}

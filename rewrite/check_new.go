@@ -79,14 +79,30 @@ func (c *check) newTable(m *Migration) {
 			c.fail(r.New.Pos, "give it a default, or let up yield it", "column %s of %s is NOT NULL, has no default, and up does not yield it", col.Name, m.New.Name)
 		}
 	}
-	switch idle := m.idleForeignKey(); {
-	case m.foreignKey() != nil:
+	c.unyielded(m)
+	switch fk, idle := m.foreignKey(), m.idleForeignKey(); {
+	case fk != nil && fk.Unvalidated:
+		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s;", m.New.Name, Ident(fk.Name)),
+			"the foreign key %s of %s is NOT VALID, so there may be new rows without an old one", fk.Name, m.New.Name)
+	case fk != nil:
 	case idle != nil:
 		c.fail(r.New.Pos, "let it be ENFORCED, and enable the triggers of "+m.Old.Name.String(), "the foreign key %s of %s is not carried out, so deleted rows would stay in the new shape", idle.Name, m.New.Name)
 	default:
 		c.fail(r.New.Pos, fmt.Sprintf("ALTER TABLE %s ADD FOREIGN KEY (%s) REFERENCES %s (%s) ON DELETE CASCADE;", m.New.Name,
 			parentColumns(r.New.Parents, true), m.Old.Name, parentColumns(r.New.Parents, false)),
 			"%s has no foreign key to %s with ON DELETE CASCADE, so deleted rows would stay in the new shape", m.New.Name, m.Old.Name)
+	}
+	c.sideways(m)
+}
+
+// unyielded warns of columns that down reads and up says nothing of: what an old row
+// writes is not what down gives back.
+func (c *check) unyielded(m *Migration) {
+	for i, name := range m.downColumns {
+		if !has(m.downColumns[:i], name) && !has(m.UpColumns(), name) && !has(m.New.Key, name) && !m.parentOf(name) {
+			c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s: down reads %s of %s, which up does not yield: a row that an old one changes keeps what it has there, and who writes it alone does not change the old shape (let up yield it, too)",
+				c.file, c.rule.Name, name, m.New.Name))
+		}
 	}
 }
 

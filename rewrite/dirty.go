@@ -106,9 +106,11 @@ func (b *block) forward(s syncText, body func()) {
 }
 
 // Text is a key value as pgjanus.dirty has it: the same under every DateStyle and
-// TimeZone.
+// TimeZone, and for 1 and 1.0.
 func (k KeyColumn) Text(column string) string {
 	switch {
+	case oneOf([]string{"numeric"}, k.Type):
+		return "trim_scale(" + column + ")::text"
 	case k.zoned():
 		return "(to_json(" + column + " AT TIME ZONE 'UTC') #>> '{}')"
 	case oneOf(dateTypes, k.Type):

@@ -144,10 +144,12 @@ func keeps(c *pg_query.OnConflictClause, t *pg_query.ResTarget) bool {
 // time the one that comes second is told of the duplicate by a unique index of
 // the new columns (ExecInsertIndexTuples in executor/execIndexing.c goes on to
 // it when the first index has already found the conflict). Inserted by sync, the
-// new columns come when the row is the statement's own.
+// new columns come when the row is the statement's own. DO NOTHING without a target
+// looks at every index, and would leave out a row that only the new shape does not
+// accept, without a word.
 func (m *Migration) conflictsElsewhere(c *pg_query.OnConflictClause) bool {
-	if c.GetInfer() == nil {
-		return false // DO NOTHING without a target looks at every index
+	if c == nil {
+		return false
 	}
 	for _, index := range m.New.Unique {
 		for _, column := range m.UpColumns() {

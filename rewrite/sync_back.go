@@ -115,10 +115,12 @@ func (s syncText) unfilled() string {
 }
 
 // soiled is true where the new shape of one of the keys is known to be behind:
-// down would lose what the old one has.
+// down would lose what the old one has. A key is recorded as the old row spells it,
+// and a new row may spell it otherwise: 1 for 1.0, or in another case.
 func (s syncText) soiled() string {
-	key := list(s.Key, func(i int, k KeyColumn) string { return k.Text(fmt.Sprintf("u.k%d", i)) })
-	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE pgjanus.soiled(%s, ARRAY[%s]))", s.keyRows("u"), Literal(s.Rule.Name), key)
+	from, where := s.oldRows()
+	key := list(s.Key, func(_ int, k KeyColumn) string { return k.Text("old." + Ident(k.Name)) })
+	return fmt.Sprintf("EXISTS (SELECT FROM %s WHERE %s AND pgjanus.soiled(%s, ARRAY[%s]))", from, where, Literal(s.Rule.Name), key)
 }
 
 // parentless is true where a new row was written whose parent columns are null.

@@ -2,9 +2,11 @@ package test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgjanus/pgjanus/internal/pgtest"
 )
@@ -50,5 +52,54 @@ func TestADirtyKeyDoesNotDependOnSettings(t *testing.T) {
 	}
 	if n := seen(t, g); n > 0 {
 		t.Error("a false alarm")
+	}
+}
+
+// A new row may spell the key of its old row otherwise than that does: it is dirty
+// all the same, and down must not undo what the new table did not accept.
+func TestADirtyKeyIsTheSameHoweverANewRowSpellsIt(t *testing.T) {
+	for name, c := range map[string]struct{ key, old, new string }{
+		"numeric":   {"numeric", "1.0", "1"},
+		"collation": {`text COLLATE "no case"`, "'a'", "'A'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gate{t: t, direct: pgtest.Database(t)}
+			if name == "collation" {
+				g.needsICU(t)
+				pgtest.Exec(t, g.direct, `CREATE COLLATION "no case" (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`)
+			}
+			pgtest.Exec(t, g.direct, "CREATE TABLE o (id "+c.key+" PRIMARY KEY, items text[])",
+				"CREATE TABLE n (id bigserial PRIMARY KEY, o_id "+c.key+" REFERENCES o ON DELETE CASCADE, item text CHECK (length(item) < 3))")
+			g.serve()
+			g.use(`migrations:
+  - name: order-items
+    phase: dualwrite
+    on_fanout_error: dirty
+    kind: rows
+    old: {table: public.o, key: [id], columns: [items]}
+    new: {table: public.n, parent: {o_id: id}}
+    up: SELECT u.item FROM unnest(old.items) AS u(item)
+    down: {items: "SELECT array_agg(item ORDER BY id) FROM new"}
+`)
+			g.backfilled()
+			conn := pgtest.Connect(t, g.dsn)
+			do(t, conn, "INSERT INTO o VALUES ("+c.old+", '{a}')")
+			do(t, conn, "UPDATE o SET items = '{a,long}'")
+			for _, key := range []string{c.old, c.new} {
+				var refused *pgconn.PgError
+				if _, err := conn.Exec(context.Background(), "INSERT INTO n (o_id, item) VALUES ("+key+", 'b')"); !errors.As(err, &refused) || refused.Code != "55000" {
+					t.Errorf("a new row of %s: %v, want 55000", key, err)
+				}
+			}
+			if got := pgtest.Value[string](t, g.direct, "SELECT items::text FROM o"); got != "{a,long}" {
+				t.Errorf("the old row has %s", got)
+			}
+			if name == "numeric" {
+				do(t, conn, "UPDATE o SET id = "+c.new+", items = '{b}' WHERE id = "+c.new)
+				if got := soiled(t, g.direct); got != "" {
+					t.Errorf("dirty are %s", got)
+				}
+			}
+		})
 	}
 }

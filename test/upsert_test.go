@@ -21,16 +21,24 @@ END $$;
 ALTER TABLE counters DROP CONSTRAINT counters_pkey;
 DROP INDEX counters_id_big;
 CREATE INDEX counters_held ON counters (held(id));
-ALTER TABLE counters ADD PRIMARY KEY (id);
-CREATE UNIQUE INDEX counters_id_big ON counters (id_big);`
+ALTER TABLE counters ADD PRIMARY KEY (id);`
 
 // Two upserts of one new key at the same time: ON CONFLICT (id) deals with the
-// duplicate in the index of id. One in the index of id_big, of which the
+// duplicate in the index of id. One in an index of id_big, of which the
 // application knows nothing, would be an error.
 func TestUpsertsOfOneKeyDoNotFailOnTheNewColumnsIndex(t *testing.T) {
+	for _, index := range []string{
+		"CREATE UNIQUE INDEX ON counters (id_big)", "CREATE UNIQUE INDEX ON counters (name) WHERE id_big IS NOT NULL", "CREATE UNIQUE INDEX ON counters ((id_big + 1))",
+		"ALTER TABLE counters ADD EXCLUDE (id_big WITH =)",
+	} {
+		t.Run(index, func(t *testing.T) { upsertsOfOneKey(t, index) })
+	}
+}
+
+func upsertsOfOneKey(t *testing.T, index string) {
 	const upsert = "INSERT INTO counters (id, name) VALUES (5, 'c') ON CONFLICT (id) DO UPDATE SET n = counters.n + 1"
 	g := newGate(t, 0)
-	pgtest.Exec(t, g.direct, held)
+	pgtest.Exec(t, g.direct, held, index)
 	g.phase("dualwrite")
 	ctx := context.Background()
 	holder := pgtest.Connect(t, g.direct)
@@ -52,6 +60,15 @@ func TestUpsertsOfOneKeyDoNotFailOnTheNewColumnsIndex(t *testing.T) {
 		t.Errorf("n is %d: the second upsert did not update", n)
 	}
 	pgtest.Agree(t, g.direct)
+}
+
+// A row that an index of the new column alone does not accept is not left out
+// without a word, as ON CONFLICT DO NOTHING would.
+func TestWhatOnlyTheNewShapeDoesNotAcceptIsNotLeftOut(t *testing.T) {
+	g := lawGate(t, "o text, n text UNIQUE", "lower(old.o)", "")
+	conn := pgtest.Connect(t, g.dsn)
+	g.takes(t, conn, "INSERT INTO t (id, o) VALUES (1, 'Ann') ON CONFLICT DO NOTHING", "INSERT INTO t (id, o) VALUES (1, 'Bob') ON CONFLICT DO NOTHING")
+	g.refuses(t, conn, []string{"23505"}, "INSERT INTO t (id, o) VALUES (2, 'ANN') ON CONFLICT DO NOTHING")
 }
 
 func run(ctx context.Context, conn *pgx.Conn, text string, done chan<- error) {

@@ -1,0 +1,49 @@
+package rewrite
+
+import (
+	"slices"
+
+	"github.com/pgjanus/pgjanus/catalog"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// sideways refuses foreign keys by which a write of one key, or the sync of it, would
+// reach new rows of another, or more rows of its own: those of the new table to
+// itself or to the old one, apart from that along the parents. No statement shows
+// which rows they write.
+func (c *check) sideways(m *Migration) {
+	tables := append(m.oldTables(), m.Rule.New.Table)
+	for i := range m.New.ForeignKeys {
+		fk := &m.New.ForeignKeys[i]
+		to := slices.Index(tables, rules.Table{Schema: fk.RefTable.Schema, Name: fk.RefTable.Name})
+		if fk.Idle || to < 0 || to < len(tables)-1 && m.along(fk) {
+			continue
+		}
+		if fk.OnDelete == 'c' {
+			c.fail(c.rule.New.Pos, "let it be ON DELETE NO ACTION or SET NULL", "the foreign key %s of %s to %s deletes rows that are there in the old shape", fk.Name, m.New.Name, fk.RefTable)
+			continue
+		}
+		changes := fk.Sets
+		if fk.OnUpdate != 'a' && fk.OnUpdate != 'r' {
+			changes = fk.Columns
+		}
+		for _, column := range changes {
+			if m.downReads([]string{column}) {
+				c.fail(c.rule.New.Pos, "let it be ON DELETE and ON UPDATE NO ACTION",
+					"the foreign key %s of %s to %s changes %s, which would not be changed in the old shape", fk.Name, m.New.Name, fk.RefTable, column)
+				break
+			}
+		}
+	}
+}
+
+// along reports whether a foreign key to the old table leads from each row to the
+// old row that it belongs to.
+func (m *Migration) along(fk *catalog.ForeignKey) bool {
+	for i, column := range fk.Columns {
+		if !slices.ContainsFunc(m.Rule.New.Parents, func(p rules.Parent) bool { return p.New == column && p.Old == fk.RefColumns[i] }) {
+			return false
+		}
+	}
+	return true
+}
