@@ -6,8 +6,15 @@ import (
 	pg_query "github.com/pganalyze/pg_query_go/v5"
 )
 
-// mentionsAlter finds what may convert rows, or disable triggers.
-var mentionsAlter = newMentions(nil, "alter")
+// mentionsAlter finds what may convert rows, or disable triggers; the others, what
+// may make a rule, by which others write in the place of a statement.
+var mentionsAlter, mentionsCreate, mentionsRule = newMentions(nil, "alter"), newMentions(nil, "create"), newMentions(nil, "rule")
+
+// evadesGuards reports whether a text may do what no trigger of a guard fires for.
+func evadesGuards(text []byte) bool {
+	has := func(m mentions) bool { return m.in(text)&MentionsAside != 0 }
+	return has(mentionsAlter) || has(mentionsCreate) && has(mentionsRule)
+}
 
 // do refuses a DO block that mentions a migrating relation: what it executes
 // cannot be seen. Where triggers see it, only one that may alter that is refused.
@@ -17,11 +24,11 @@ func (w *planning) do(from, to int) error {
 		return nil
 	}
 	if w.guarded(body) {
-		if mentionsAlter.in(body)&MentionsAside == 0 {
+		if !evadesGuards(body) {
 			return nil
 		}
 		return &Refusal{
-			Reason: "a DO block that may alter a migrating table is not handled: no trigger of a guard fires for that",
+			Reason: "a DO block that may alter a migrating table, or make a rule for it, is not handled: no trigger of a guard fires for that",
 			Hint:   "send its statements one by one", Offset: w.tokens[from].start,
 		}
 	}
