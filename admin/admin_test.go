@@ -83,6 +83,16 @@ func TestStatusBeforeTheFirstGoodLoadIsStillComplete(t *testing.T) {
 	}
 }
 
+// What /readyz and status say is the same.
+func TestStatusIsNotReadyWhilePostgresDoesNotAnswer(t *testing.T) {
+	opt := options()
+	opt.Upstream = func(context.Context) error { return errors.New("connection refused") }
+	_, got := call(New(opt), "GET", "/api/status")
+	if !strings.Contains(got, `"ready":false,"problems":["upstream: connection refused"],"epoch":7`) {
+		t.Error(got)
+	}
+}
+
 func TestReloadAnswers(t *testing.T) {
 	problem := rules.Problems{{File: "rules.yaml", Pos: rules.Pos{Line: 3, Column: 5}, Message: "unknown key phace"}}
 	for _, c := range []struct {

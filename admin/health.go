@@ -39,10 +39,14 @@ func (s *Server) reasons(ctx context.Context) []string {
 		reasons = append(reasons, "there are no good rules yet: "+state.RulesFile)
 		reasons = append(reasons, state.Problems...)
 	}
-	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
-	defer cancel()
-	if err := s.opt.Upstream(ctx); err != nil {
+	if err := s.upstream(ctx); err != nil {
 		reasons = append(reasons, "upstream: "+err.Error())
 	}
 	return reasons
+}
+
+func (s *Server) upstream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	return s.opt.Upstream(ctx)
 }

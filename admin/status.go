@@ -63,8 +63,14 @@ func (s *Status) Find(name string) *Migration {
 	return nil
 }
 
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, s.snapshot())
+// status is ready where readyz is.
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	st := s.snapshot()
+	if err := s.upstream(r.Context()); err != nil {
+		st.Ready = false
+		st.Problems = append(st.Problems, "upstream: "+err.Error())
+	}
+	answer(w, http.StatusOK, st)
 }
 
 func (s *Server) snapshot() Status {

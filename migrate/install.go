@@ -30,8 +30,11 @@ WHERE n.nspname = 'pgjanus'`
 // up to this number is visible to whoever sees this row. ahead_key,
 // ahead_batch: what is being filled now. whole: the generation in which a run was
 // first complete, since when new rows that are missing are missing for good.
+//
+// IF NOT EXISTS of CREATE SCHEMA asks for CREATE on the database all the same
+// (CreateSchemaCommand in commands/schemacmds.c).
 const installDDL = `
-CREATE SCHEMA IF NOT EXISTS pgjanus;
+DO $$ BEGIN IF pg_catalog.to_regnamespace('pgjanus') IS NULL THEN CREATE SCHEMA pgjanus; END IF; END $$;
 CREATE TABLE IF NOT EXISTS pgjanus.migration (
 	name           text PRIMARY KEY,
 	phase          text NOT NULL,

@@ -10,8 +10,12 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
+// mayInstall: whether the schema is there or may be made, who owns it where that
+// is another role, the role, and what lets it make the schema.
 const mayInstall = `
 SELECT pg_catalog.to_regnamespace('pgjanus') IS NOT NULL OR pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+	coalesce((SELECT n.nspowner::pg_catalog.regrole::text FROM pg_catalog.pg_namespace n
+		WHERE n.nspname = 'pgjanus' AND NOT pg_catalog.pg_has_role(n.nspowner, 'USAGE')), ''),
 	pg_catalog.format('%I', current_user), pg_catalog.format('GRANT CREATE ON DATABASE %I TO %I;', pg_catalog.current_database(), current_user)`
 
 // mayTrigger: whether the trigger is there or may be made, and whether it may be
@@ -27,8 +31,8 @@ func Lacking(ctx context.Context, conn *pgx.Conn, file string, planner *rewrite.
 	var problems rules.Problems
 	var warnings []string
 	var install bool
-	var role, grant string
-	if err := conn.QueryRow(ctx, mayInstall).Scan(&install, &role, &grant); err != nil {
+	var maker, role, grant string
+	if err := conn.QueryRow(ctx, mayInstall).Scan(&install, &maker, &role, &grant); err != nil {
 		return nil, nil, fmt.Errorf("reading the privileges of the setting control: %w", err)
 	}
 	seen := map[rules.Table]bool{}
@@ -39,6 +43,13 @@ func Lacking(ctx context.Context, conn *pgx.Conn, file string, planner *rewrite.
 				Message: fmt.Sprintf("role %s of the setting control cannot create the schema pgjanus", role),
 			})
 			install = true // once is enough
+		}
+		if m.Rule.Active() && maker != "" {
+			problems = append(problems, rules.Problem{
+				File: file, Pos: m.Rule.PhasePos, Hint: fmt.Sprintf("name %s in control, or a role that is a member of it", maker),
+				Message: fmt.Sprintf("the schema pgjanus is of role %s, and role %s of the setting control cannot change it", maker, role),
+			})
+			maker = ""
 		}
 		for _, t := range m.Triggers() {
 			if seen[t.Table] {

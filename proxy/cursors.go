@@ -9,8 +9,9 @@ import (
 )
 
 // FETCH and MOVE, in SQL, run a portal of the protocol by its name. That of a
-// rewritten statement has no sync behind it then, and shows our column, so they
-// are refused; and so is a DECLARE that gives its name to something else.
+// rewritten statement has no sync behind it then, and shows our column, so where
+// there are such they are refused; and so is a DECLARE that gives its name to
+// something else.
 
 // cursorText returns the text of a statement that is about cursors by name, or "".
 func cursorText(text []byte) string {
@@ -31,13 +32,13 @@ func aboutCursors(text []byte) bool {
 	return hasWord(text, "fetch") || hasWord(text, "move") || hasWord(text, "declare")
 }
 
-// reaches returns why a text must not be executed that may reach a rewritten
-// portal by its name, or nil.
+// reaches returns why a text must not be executed that may reach a portal by its
+// name that only Execute runs as it should be, or nil.
 func (c *core) reaches(text []byte) *rewrite.Refusal {
 	var names textWords // of the text, looked for once
 	for name, b := range c.portals.last {
 		for ; b != nil && name != ""; b = b.before {
-			if b.rewritten() == nil {
+			if st := b.rewritten(); st == nil || st.Hidden == 0 && len(st.Syncs) == 0 {
 				continue
 			}
 			if names == nil {

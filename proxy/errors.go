@@ -19,7 +19,6 @@ const (
 	codeShutdown    = "57P01" // admin_shutdown
 	codeProtocol    = "08P01" // protocol_violation
 	codeTooMany     = "53300" // too_many_connections
-	codeUnreachable = "08006" // connection_failure
 )
 
 // wireError is an ErrorResponse of ours.

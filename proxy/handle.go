@@ -67,7 +67,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadl
 	if err != nil {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("failed").Inc()
 		s.opts.Log.Error("connecting to Postgres failed", zap.Error(err))
-		s.refuse(conn, fatal(codeUnreachable, "pgjanus could not connect to Postgres", "Is the server at the upstream address running?"))
+		s.refuse(conn, fatal(codeStarting, "pgjanus could not connect to Postgres", "Is the server at the upstream address running?"))
 		return
 	}
 	defer upstream.Close()

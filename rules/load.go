@@ -18,7 +18,7 @@ func Load(path string) (*Set, error) {
 		return nil, Problems{{
 			File:    path,
 			Message: "no such file",
-			Hint:    "create it with the line migrations: [] to begin without a migration",
+			Hint:    "put it back, or begin with the line migrations: [] and no migration",
 		}}
 	}
 	if err != nil {

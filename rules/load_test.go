@@ -23,7 +23,7 @@ func TestLoadNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "rules.yaml")
 	_, err := Load(path)
-	if want := path + ": no such file (create it with the line migrations: [] to begin without a migration)"; err == nil || err.Error() != want {
+	if want := path + ": no such file (put it back, or begin with the line migrations: [] and no migration)"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	if _, err := Load(dir); len(AsProblems(err)) != 1 {
