@@ -75,11 +75,11 @@ func shows(plan *rewrite.Plan) string {
 	return plan.Statements[0].Shows
 }
 
-// errorResultType is what Postgres says to that (RevalidateCachedQuery in
-// utils/cache/plancache.c), again and again, until the client prepares the
-// statement anew: it has been told other columns.
+// errorResultType is what Postgres says to that, again and again, until the client
+// prepares the statement anew: it has been told other columns. Rails and pgjdbc do so
+// by themselves where it comes from that routine (utils/cache/plancache.c).
 func errorResultType() *rewrite.Refusal {
-	return &rewrite.Refusal{Code: codeRefused, Reason: "cached plan must not change result type", Offset: -1}
+	return &rewrite.Refusal{Code: codeRefused, Reason: "cached plan must not change result type", Offset: -1, Routine: "RevalidateCachedQuery"}
 }
 
 // refuseResultType makes a Bind fail so.

@@ -94,6 +94,7 @@ type Refusal struct {
 	Reason    string // what cannot be done, lower case, one sentence
 	Hint      string // the way out
 	Offset    int    // byte offset in the text, or -1
+	Routine   string // where Postgres itself says so, if clients go by that
 	text      string
 }
 

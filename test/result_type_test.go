@@ -25,6 +25,11 @@ func TestAPreparedStatementDoesNotChangeItsColumns(t *testing.T) {
 		"SELECT * FROM users WHERE id = 1", "SELECT u.*, 1 FROM users u WHERE id = $1", "UPDATE users SET is_active = true WHERE id = 1 RETURNING *",
 		"SELECT email FROM (SELECT * FROM users) u WHERE id = 1", "SELECT count(*) FROM users", "SELECT * FROM orders WHERE id = 1",
 		"INSERT INTO counters (n) VALUES (7) RETURNING counters.*",
+		"SELECT * FROM users WHERE id = 1 UNION ALL SELECT * FROM users WHERE id = 2",
+		"SELECT u.* FROM orders o JOIN (SELECT * FROM users) u USING (id) WHERE id = 1", "WITH u AS (TABLE users) SELECT * FROM u WHERE id = 1",
+		"WITH u AS (UPDATE users SET is_active = true WHERE id = 1 RETURNING *) SELECT * FROM u", "WITH u AS (TABLE users) SELECT count(*) FROM u",
+		"SELECT * FROM users JOIN counters USING (id) WHERE id = 1", "SELECT o.id FROM orders o WHERE EXISTS (SELECT * FROM users u WHERE u.id = o.id) AND id = 1",
+		"SELECT x.* FROM (SELECT email FROM (SELECT * FROM users) u WHERE id = 1) x",
 	}
 	for _, text := range texts {
 		compare("prepare "+text, &pgproto3.Parse{Name: text, Query: text}, &pgproto3.Describe{ObjectType: 'S', Name: text}, &pgproto3.Sync{})
