@@ -39,11 +39,11 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	if blind || !p.active && !concerns && !p.hides && !p.lastval && !mentionsTemporary([]byte(text)) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: blind && concerns}
 	}
-	tree, err := parse(text)
-	if err != nil {
-		return p.unparsed(text, mention, err)
+	tokens, unread := scan(text)
+	tree, err := parse(text, tokens)
+	if err == nil {
+		err = unread
 	}
-	tokens, err := scan(text)
 	if err != nil {
 		return p.unparsed(text, mention, err)
 	}
