@@ -74,6 +74,7 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.mixed) {
 		return w.ask(w.plan.Statements[0].Kind)
 	}
+	w.plan.apart = w.names.apart
 	w.plan.elsewhere = w.names.apart && !w.names.ours && w.plan.Outcome == Pass
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)

@@ -108,7 +108,7 @@ func (w *planning) sights(stmt *pg_query.Node, from, to int) error {
 		h.note(stmt)
 	}
 	h.visit(stmt.ProtoReflect(), nil)
-	w.stmt.Shows = h.shown.String()
+	w.stmt.shows = h.shown.String()
 	return h.err
 }
 

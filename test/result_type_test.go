@@ -1,6 +1,7 @@
 package test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -57,4 +58,34 @@ func TestAPreparedStatementDoesNotChangeItsColumns(t *testing.T) {
 			&pgproto3.Bind{PreparedStatement: text}, &pgproto3.Execute{}, &pgproto3.Sync{})
 	}
 	pgtest.Agree(t, p.gate.direct)
+}
+
+// So it is where the rules let columns be seen that were out of sight.
+func TestAPreparedStatementDoesNotComeToShowNewColumns(t *testing.T) {
+	g := newGate(t, 2)
+	pgtest.Exec(t, g.direct, "CREATE SCHEMA tenant; CREATE TABLE tenant.users (id int, email text, is_active bool)")
+	g.phase("dualwrite")
+	w := dialWire(t, g.dsn)
+	text := "SELECT * FROM users WHERE id = 1"
+	prepare := []pgproto3.FrontendMessage{
+		&pgproto3.Close{ObjectType: 'S', Name: "s"}, &pgproto3.Parse{Name: "s", Query: text}, &pgproto3.Describe{ObjectType: 'S', Name: "s"},
+		&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{},
+	}
+	execute := func(want bool, when string) {
+		t.Helper()
+		answer := strings.Join(w.say(&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{}), " ")
+		if failed := strings.Contains(answer, "cached plan must not change result type"); failed == want {
+			t.Errorf("%s: %s", when, answer)
+		}
+	}
+	w.say(prepare...)
+	execute(true, "under the rules it was prepared under")
+	w.say(&pgproto3.Query{String: "SET search_path = tenant"})
+	execute(true, "where it stands for another table")
+	w.say(&pgproto3.Query{String: "RESET search_path"})
+	g.use("migrations: []\n")
+	execute(false, "without rules")
+	execute(false, "again")
+	w.say(prepare...)
+	execute(true, "prepared anew")
 }
