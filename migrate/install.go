@@ -59,13 +59,9 @@ GRANT SELECT ON pgjanus.migration TO PUBLIC;
 // Install creates the schema pgjanus, and what every migration needs in it, where
 // they are missing. It may run any number of times and at the same time elsewhere.
 func Install(ctx context.Context, conn *pgx.Conn) error {
-	var done bool
-	err := conn.QueryRow(ctx, installed).Scan(&done)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return fmt.Errorf("looking for the schema pgjanus: %w", err)
-	}
-	if done {
-		return nil
+	done, err := isInstalled(ctx, conn)
+	if err != nil || done {
+		return err
 	}
 	err = pgx.BeginTxFunc(ctx, conn, writing, func(tx pgx.Tx) error { return installState(ctx, tx) })
 	if code(err) == "42501" {
@@ -77,6 +73,18 @@ func Install(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+func isInstalled(ctx context.Context, db interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}) (done bool, err error) {
+	err = db.QueryRow(ctx, installed).Scan(&done)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return false, fmt.Errorf("looking for the schema pgjanus: %w", err)
+	}
+	return done, nil
+}
+
+// installState takes locks that each reader of the state would wait for: it is not
+// for where all is there.
 func installState(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, stateLock); err != nil {
 		return err

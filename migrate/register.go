@@ -50,7 +50,11 @@ func Rehearse(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) err
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // a connection that is lost has rolled back
-	if err := installState(ctx, tx); err != nil {
+	done, err := isInstalled(ctx, tx)
+	if err == nil && !done {
+		err = installState(ctx, tx)
+	}
+	if err != nil {
 		return fmt.Errorf("creating the schema pgjanus: %w", err)
 	}
 	if err := registerAll(ctx, tx, planner.Set()); err != nil {

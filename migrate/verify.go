@@ -13,8 +13,9 @@ import (
 )
 
 // Verify compares both shapes in one snapshot, in a read-only transaction on
-// conn, which must be idle. It goes through all rows however many drift. Its
-// SQL is its own: what it shared with sync it could not find wrong.
+// conn, which must be idle. It goes through all rows however many drift. For
+// rows its SQL is its own: what it shared with sync it could not find wrong. For
+// columns the condition is that of sync (rewrite/strands.go).
 func Verify(ctx context.Context, conn *pgx.Conn, opts VerifyOptions) (*VerifyResult, error) {
 	start := time.Now()
 	m, err := active(opts.Planner, opts.Migration)

@@ -62,24 +62,12 @@ func (c *core) closeUnnamed(out *batch) {
 // client's unnamed one has to stay.
 const refusedStatement = "pgjanus_refused"
 
-// showsOther reports whether what a statement shows for * is not what it showed
-// when it was prepared: someone has added a column, say.
-func showsOther(was, now *rewrite.Plan) bool {
-	return shows(was) != "" && shows(now) != "" && shows(was) != shows(now)
-}
-
-func shows(plan *rewrite.Plan) string {
-	if plan == nil || plan.Outcome != rewrite.Rewrite || len(plan.Statements) != 1 {
-		return ""
-	}
-	return plan.Statements[0].Shows
-}
-
-// errorResultType is what Postgres says to that (RevalidateCachedQuery in
-// utils/cache/plancache.c), again and again, until the client prepares the
-// statement anew: it has been told other columns.
+// errorResultType is what Postgres says to an execution that would show other columns
+// than the client has been told of, again and again, until the client prepares the
+// statement anew. Rails and pgjdbc do so
+// by themselves where it comes from that routine (utils/cache/plancache.c).
 func errorResultType() *rewrite.Refusal {
-	return &rewrite.Refusal{Code: codeRefused, Reason: "cached plan must not change result type", Offset: -1}
+	return &rewrite.Refusal{Code: codeRefused, Reason: "cached plan must not change result type", Offset: -1, Routine: "RevalidateCachedQuery"}
 }
 
 // refuseResultType makes a Bind fail so.

@@ -28,6 +28,7 @@ type wireError struct {
 	message  string
 	hint     string
 	position int // characters, from 1; 0 for none
+	routine  string
 }
 
 func (e wireError) append(dst []byte) []byte {
@@ -45,6 +46,7 @@ func (e wireError) append(dst []byte) []byte {
 		if e.position > 0 {
 			field('P', strconv.Itoa(e.position))
 		}
+		field('R', e.routine)
 		return append(b, 0)
 	})
 }
@@ -165,7 +167,7 @@ func refusalError(r *rewrite.Refusal) wireError {
 	if code == "" {
 		code = codeRefused
 	}
-	return wireError{severity: "ERROR", code: code, message: r.Error(), hint: r.Hint, position: r.Position()}
+	return wireError{severity: "ERROR", code: code, message: r.Error(), hint: r.Hint, position: r.Position(), routine: r.Routine}
 }
 
 // field returns the value of a field of an ErrorResponse.

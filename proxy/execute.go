@@ -225,12 +225,12 @@ func (c *core) described(name []byte, s *statement, out *batch) (plan *rewrite.P
 	if s.bySQL {
 		return s.runs(), false
 	}
-	if s.planner != c.planner && shows(s.plan) != "" {
+	if s.planner != c.planner && s.plan.Shows() != "" {
 		now := c.planAnew(s, out)
 		if now == nil {
 			return nil, true
 		}
-		if showsOther(s.plan, now) {
+		if s.plan.ShowsOther(now) {
 			c.describeResultType(name, s, out)
 			return nil, true
 		}

@@ -102,7 +102,7 @@ func (c *core) onBind(body []byte, complete bool, from, to int, out *batch) (who
 		if p.plan = c.planAnew(s, out); p.plan == nil {
 			return false, nil
 		}
-		if showsOther(s.plan, p.plan) {
+		if s.plan.ShowsOther(p.plan) {
 			if complete {
 				c.refuseResultType(out)
 			}

@@ -53,7 +53,7 @@ func (c *core) nameAnew(name string, s *statement, out *batch) {
 	case plan.Outcome == rewrite.Refuse:
 		s.refusal = plan.Refusal
 		return
-	case showsOther(s.plan, plan):
+	case s.plan.ShowsOther(plan):
 		s.refusal = errorResultType()
 		return
 	}

@@ -144,18 +144,7 @@ func (m *Migration) idleForeignKey() *catalog.ForeignKey { return m.cascade(true
 func (m *Migration) cascade(idle bool) *catalog.ForeignKey {
 	for i := range m.New.ForeignKeys {
 		fk := &m.New.ForeignKeys[i]
-		if fk.Idle != idle || fk.RefTable != m.Old.Name || fk.OnDelete != 'c' || len(fk.Columns) != len(m.Rule.New.Parents) {
-			continue
-		}
-		pairs := map[string]string{}
-		for j, c := range fk.Columns {
-			pairs[c] = fk.RefColumns[j]
-		}
-		along := true
-		for _, p := range m.Rule.New.Parents {
-			along = along && pairs[p.New] == p.Old
-		}
-		if along {
+		if fk.Idle == idle && fk.RefTable == m.Old.Name && fk.OnDelete == 'c' && len(fk.Columns) == len(m.Rule.New.Parents) && m.along(fk) {
 			return fk
 		}
 	}

@@ -38,12 +38,13 @@ func (c *check) sideways(m *Migration) {
 }
 
 // along reports whether a foreign key to the old table leads from each row to the
-// old row that it belongs to.
+// old row that it belongs to: by the parents, by some of them, or by more.
 func (m *Migration) along(fk *catalog.ForeignKey) bool {
+	pairs := 0
 	for i, column := range fk.Columns {
-		if !slices.ContainsFunc(m.Rule.New.Parents, func(p rules.Parent) bool { return p.New == column && p.Old == fk.RefColumns[i] }) {
-			return false
+		if slices.ContainsFunc(m.Rule.New.Parents, func(p rules.Parent) bool { return p.New == column && p.Old == fk.RefColumns[i] }) {
+			pairs++
 		}
 	}
-	return true
+	return pairs == min(len(fk.Columns), len(m.Rule.New.Parents))
 }

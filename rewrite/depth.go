@@ -13,22 +13,16 @@ import (
 // 54001 long before. So a text that may be nested deeper than deepest is not parsed.
 // What nests by the parser's own stack need not be counted exactly: that ends at
 // 10,000 symbols (YYMAXDEPTH).
-const (
-	deepest = 10000
-	// shallowBytes is how long a text cannot be nested deeper, for all that it has.
-	shallowBytes = deepest
-)
+const deepest = 10000
 
 // errDeep is what Postgres says (check_stack_depth in tcop/postgres.c).
 var errDeep = errors.New("stack depth limit exceeded")
 
-// parse parses a text that may be anyone's.
-func parse(text string) (*pg_query.ParseResult, error) {
-	if len(text) > shallowBytes {
-		// What the scanner does not read, the parser does not, and it makes no tree.
-		if tokens, err := scan(text); err == nil && depthOf(tokens) > deepest {
-			return nil, errDeep
-		}
+// parse parses a text that may be anyone's, of which the tokens are known: none of
+// one that the scanner does not read, of which the parser makes no tree either.
+func parse(text string, tokens []token) (*pg_query.ParseResult, error) {
+	if len(tokens) > deepest && depthOf(tokens) > deepest {
+		return nil, errDeep
 	}
 	tree, err := pg_query.Parse(text)
 	if err != nil && strings.Contains(err.Error(), "exceeded maximum recursion depth") { // of protobuf, 10,000 messages

@@ -39,11 +39,11 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	if blind || !p.active && !concerns && !p.hides && !p.lastval && !mentionsTemporary([]byte(text)) {
 		return &Plan{Outcome: Pass, Original: text, Obscure: blind && concerns}
 	}
-	tree, err := parse(text)
-	if err != nil {
-		return p.unparsed(text, mention, err)
+	tokens, unread := scan(text)
+	tree, err := parse(text, tokens)
+	if err == nil {
+		err = unread
 	}
-	tokens, err := scan(text)
 	if err != nil {
 		return p.unparsed(text, mention, err)
 	}
@@ -74,6 +74,7 @@ func (p *Planner) plan(text string, mention Mention, env Env) *Plan {
 	if w.names.asked != nil && (w.plan.Outcome != Pass || w.names.mixed) {
 		return w.ask(w.plan.Statements[0].Kind)
 	}
+	w.plan.apart = w.names.apart
 	w.plan.elsewhere = w.names.apart && !w.names.ours && w.plan.Outcome == Pass
 	if w.plan.Outcome == Rewrite {
 		w.plan.finish(w.edits)

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
@@ -48,11 +49,11 @@ func (r *relation) sight() []catalog.Column {
 type hiding struct {
 	*planning
 	fields
-	top    node // the statement itself, what it prepares
-	output bool // it is the list of what top returns that is being edited
-	shown  strings.Builder
-	done   map[node]bool // what must not be looked at again
-	err    error
+	output  map[node]bool // the queries that may yield columns of what the statement returns
+	showing bool          // it is * in one of them that is being edited
+	shown   strings.Builder
+	done    map[node]bool // what must not be looked at again
+	err     error
 }
 
 // source is an element of a FROM clause, or the target of a write.
@@ -102,22 +103,22 @@ func (w *planning) sights(stmt *pg_query.Node, from, to int) error {
 	default:
 		return nil
 	}
-	h := &hiding{planning: w, top: returns(stmt), done: map[node]bool{}}
+	h := &hiding{planning: w, output: map[node]bool{queryOf(stmt): true}, done: map[node]bool{}}
 	if takesFields(w.tokens[from:to]) {
 		h.note(stmt)
 	}
 	h.visit(stmt.ProtoReflect(), nil)
-	w.stmt.Shows = h.shown.String()
+	w.stmt.shows = h.shown.String()
 	return h.err
 }
 
-// returns is what the columns come from that a statement returns, or that it
+// queryOf is what the columns come from that a statement returns, or that it
 // prepares.
-func returns(stmt *pg_query.Node) node {
+func queryOf(stmt *pg_query.Node) node {
 	if prepare := stmt.GetPrepareStmt(); prepare != nil {
 		stmt = prepare.Query
 	}
-	switch n := stmt.Node.(type) {
+	switch n := stmt.GetNode().(type) {
 	case *pg_query.Node_SelectStmt:
 		return n.SelectStmt
 	case *pg_query.Node_InsertStmt:
@@ -130,11 +131,36 @@ func returns(stmt *pg_query.Node) node {
 	return nil
 }
 
-// listed is list of what the query n returns.
-func (h *hiding) listed(n node, targets []*pg_query.Node, s *scope) {
-	h.output = n == h.top
-	h.list(targets, s)
-	h.output = false
+// shows reports whether * in what n lists may be columns of what the statement
+// returns. Then those of the queries in its WITH and FROM may be, too.
+func (h *hiding) shows(n node, targets []*pg_query.Node, with *pg_query.WithClause, from []*pg_query.Node) bool {
+	union, _ := n.(*pg_query.SelectStmt)
+	if !h.output[n] || union.GetLarg() == nil && !slices.ContainsFunc(targets, isStar) {
+		return false
+	}
+	h.output[union.GetLarg()], h.output[union.GetRarg()] = true, true
+	for _, c := range with.GetCtes() {
+		h.output[queryOf(c.GetCommonTableExpr().GetCtequery())] = true
+	}
+	for _, f := range from {
+		h.outputs(f)
+	}
+	return true
+}
+
+func (h *hiding) outputs(from *pg_query.Node) {
+	if join := from.GetJoinExpr(); join != nil {
+		h.outputs(join.Larg)
+		h.outputs(join.Rarg)
+	}
+	h.output[queryOf(from.GetRangeSubselect().GetSubquery())] = true
+}
+
+// isStar reports whether an element of a list is *, name.* or (name).*.
+func isStar(t *pg_query.Node) bool {
+	val := t.GetResTarget().GetVal()
+	parts := slices.Concat(val.GetColumnRef().GetFields(), val.GetAIndirection().GetIndirection())
+	return len(parts) > 0 && parts[len(parts)-1].GetAStar() != nil
 }
 
 func (h *hiding) visit(m protoreflect.Message, s *scope) {
@@ -144,10 +170,12 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	}
 	switch n := n.(type) {
 	case *pg_query.SelectStmt:
+		shows := h.shows(n, n.TargetList, n.WithClause, n.FromClause)
 		s = h.level(s, n.WithClause, nil, n.FromClause)
 		s.grouped = len(n.GroupClause) > 0 || n.HavingClause != nil
+		h.showing = shows
 		h.joins(n, n.TargetList, s)
-		h.listed(n, n.TargetList, s)
+		h.list(n.TargetList, s)
 		for _, values := range n.ValuesLists {
 			h.list(values.GetList().GetItems(), s)
 		}
@@ -156,16 +184,21 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		if n.OnConflictClause != nil {
 			s.excluded()
 		}
-		h.listed(n, n.ReturningList, s)
+		h.showing = h.shows(n, n.ReturningList, nil, nil)
+		h.list(n.ReturningList, s)
 		h.positions(n, s)
 	case *pg_query.UpdateStmt:
+		shows := h.shows(n, n.ReturningList, n.WithClause, n.FromClause)
 		s = h.level(s, n.WithClause, n.Relation, n.FromClause)
+		h.showing = shows
 		h.joins(n, nil, s)
-		h.listed(n, n.ReturningList, s)
+		h.list(n.ReturningList, s)
 	case *pg_query.DeleteStmt:
+		shows := h.shows(n, n.ReturningList, n.WithClause, n.UsingClause)
 		s = h.level(s, n.WithClause, n.Relation, n.UsingClause)
+		h.showing = shows
 		h.joins(n, nil, s)
-		h.listed(n, n.ReturningList, s)
+		h.list(n.ReturningList, s)
 	case *pg_query.MergeStmt:
 		s = h.level(s, n.WithClause, n.Relation, []*pg_query.Node{n.SourceRelation})
 		h.joins(n, nil, s)
@@ -187,20 +220,8 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 	case *pg_query.ColumnRef:
 		h.row(n, s)
 	}
-	m.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
-		if field.Kind() != protoreflect.MessageKind {
-			return true
-		}
-		if field.IsList() {
-			items := value.List()
-			for i := range items.Len() {
-				h.visit(items.Get(i).Message(), s)
-			}
-			return true
-		}
-		h.visit(value.Message(), s)
-		return true
-	})
+	h.showing = false
+	below(m, func(m protoreflect.Message) { h.visit(m, s) })
 }
 
 // level opens a query level. Its WITH queries are visited first: each sees

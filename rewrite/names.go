@@ -28,13 +28,18 @@ type Question struct {
 // newQuestion asks about those relations, of which there is at least one.
 func newQuestion(name string, relations []*relation) *Question {
 	q := &Question{Name: name, at: map[*relation]int{}}
+	// to_regclass fails for a schema that the role may not use, whose relations
+	// no unqualified name stands for.
+	const standsFor = "CASE WHEN pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(%s)::pg_catalog.oid, 'USAGE')" +
+		" THEN pg_catalog.to_regclass(%s)::pg_catalog.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%s)::pg_catalog.oid END"
 	parts := list(relations, func(i int, rel *relation) string {
 		q.at[rel] = i
-		// to_regclass fails for a schema that the role may not use, whose relations
-		// no unqualified name stands for.
-		return fmt.Sprintf("CASE WHEN CASE WHEN pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace(%s)::pg_catalog.oid, 'USAGE')"+
-			" THEN pg_catalog.to_regclass(%s)::pg_catalog.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%s)::pg_catalog.oid END THEN 't' ELSE 'f' END",
-			asciiLiteral(Ident(rel.name.Schema)), asciiLiteral(Ident(rel.name.Name)), asciiLiteral(rel.name.SQL()))
+		name, schema, whole := Ident(rel.name.Name), asciiLiteral(Ident(rel.name.Schema)), asciiLiteral(rel.name.SQL())
+		part := "CASE WHEN " + fmt.Sprintf(standsFor, schema, asciiLiteral(name), whole) + " THEN 't'"
+		if rel.temporary() {
+			part += " WHEN " + fmt.Sprintf(standsFor, schema, asciiLiteral(ofSession+"."+name), whole) + " THEN 'p'"
+		}
+		return part + " ELSE 'f' END"
 	})
 	q.SQL = "SELECT pg_catalog.concat(" + parts + ")"
 	return q
@@ -44,10 +49,11 @@ func newQuestion(name string, relations []*relation) *Question {
 // a migration.
 func (q *Question) Ours() string { return strings.Repeat("t", len(q.at)) }
 
-// says reports whether, by an answer, a name stands for rel.
-func (q *Question) says(answer string, rel *relation) bool {
+// says reports whether, by an answer, a name stands for rel: one without a schema, or
+// with that of temporary relations, which may come late in search_path.
+func (q *Question) says(answer string, rel *relation, schema string) bool {
 	i, known := q.at[rel]
-	return known && i < len(answer) && answer[i] == 't'
+	return known && i < len(answer) && (answer[i] == 't' || answer[i] == 'p' && schema == ofSession)
 }
 
 // asciiLiteral is Literal in ASCII, which means the same in every client encoding.
@@ -158,7 +164,7 @@ func (w *planning) find(rv *pg_query.RangeVar, want func(*relation) bool) *relat
 		return found[0]
 	}
 	for _, rel := range found {
-		if q.says(w.env.Names, rel) {
+		if q.says(w.env.Names, rel, rv.Schemaname) {
 			return rel
 		}
 	}

@@ -52,8 +52,9 @@ type Plan struct {
 	like *Plan
 	// unread says why the text could not be read with certainty.
 	unread *Refusal
-	// elsewhere: it passes because its names stand for none of ours.
-	elsewhere bool
+	// elsewhere: it passes because its names stand for none of ours; apart: one of them
+	// does not, though it might.
+	elsewhere, apart bool
 	// simple makes, once, the text for a Query message, with each sync right
 	// behind its statement.
 	simple func() *Edited
@@ -78,12 +79,28 @@ type Statement struct {
 	// Buffers is the name of the table of a COPY FROM that inserts many rows at
 	// once, which the rewritten one does not; "" of any other.
 	Buffers string
-	// Shows are the columns that stand in the edited text for * and its like in what
-	// the statement itself returns, or "".
-	Shows string
 
-	at     int // offset in the original of its first token
-	syncAt int // offset in the original behind which the syncs go
+	shows  string // the columns that stand in the edited text for * in what it returns, or ""
+	at     int    // offset in the original of its first token
+	syncAt int    // offset in the original behind which the syncs go
+}
+
+// Shows are the columns that stand in the text of one statement for * and its like in
+// what it returns, or "".
+func (p *Plan) Shows() string {
+	if p == nil || p.Outcome != Rewrite || len(p.Statements) != 1 {
+		return ""
+	}
+	return p.Statements[0].shows
+}
+
+// ShowsOther reports whether * in a statement that was planned as p, and is to be
+// executed as planned now, is not what it was: someone has added a column, or the
+// rules do not keep the new ones out of sight any more. What another relation shows,
+// which a name stands for now, is not known.
+func (p *Plan) ShowsOther(now *Plan) bool {
+	was, is := p.Shows(), now.Shows()
+	return was != "" && was != is && now.Outcome != Refuse && (is != "" || !now.apart)
 }
 
 // Refusal says why a statement is not executed.
@@ -94,6 +111,7 @@ type Refusal struct {
 	Reason    string // what cannot be done, lower case, one sentence
 	Hint      string // the way out
 	Offset    int    // byte offset in the text, or -1
+	Routine   string // where Postgres itself says so, if clients go by that
 	text      string
 }
 

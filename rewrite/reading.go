@@ -10,7 +10,8 @@ import (
 // meaning of texts hangs, standard_conforming_strings and client_encoding, or undo
 // a change. What a function of the user does is not seen.
 func ChangesReading(text string) bool {
-	tree, err := parse(text)
+	tokens, _ := scan(text) // the parser says what is wrong with it
+	tree, err := parse(text, tokens)
 	if err != nil {
 		return true
 	}

@@ -211,7 +211,7 @@ func (s *shaped) of(text string, literals []literal) *Plan {
 		}
 		return at + shift
 	}
-	plan := &Plan{Outcome: s.plan.Outcome, Original: text, Statements: slices.Clone(s.plan.Statements), like: s.plan}
+	plan := &Plan{Outcome: s.plan.Outcome, Original: text, Statements: slices.Clone(s.plan.Statements), like: s.plan, apart: s.plan.apart}
 	for i := range plan.Statements {
 		plan.Statements[i].at, plan.Statements[i].syncAt = moved(plan.Statements[i].at), moved(plan.Statements[i].syncAt)
 	}

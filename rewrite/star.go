@@ -74,7 +74,7 @@ func (h *hiding) swap(first, last int, text string) {
 		h.err = &Refusal{Reason: "what the statement shows cannot be told from its text", Hint: "list the columns", Offset: -1}
 		return
 	}
-	if h.output {
+	if h.showing {
 		h.shown.WriteString(text)
 		h.shown.WriteByte('\n')
 	}

@@ -73,7 +73,7 @@ func (p *Planner) Touches(plan *Plan) []Touch {
 
 // touches also reports whether other constants could make another outcome.
 func (p *Planner) touches(text string, tokens []token) (touches []Touch, literal bool) {
-	tree, err := parse(text)
+	tree, err := parse(text, tokens)
 	if err != nil {
 		masked := normaliser{text: text, tokens: tokens, known: p.knows}
 		return p.everyMention(text, Touch{

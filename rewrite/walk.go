@@ -9,41 +9,46 @@ import (
 // node is any message of a parse tree.
 type node = proto.Message
 
-// walk calls visit for every message of a parse tree, parents first, and the
-// fields of each in the order in which the grammar declares them: what is found first
-// is the same in every process, as it would not be by Message.Range. It goes by
-// reflection, so that no kind of node, known or new, is passed over.
+// walk calls visit for every message of a parse tree, parents first, in the order of
+// below.
 func walk(tree node, visit func(node)) {
-	walkMessage(tree.ProtoReflect(), visit)
+	var each func(m protoreflect.Message)
+	each = func(m protoreflect.Message) {
+		visit(m.Interface())
+		if !again(m.Interface()) {
+			below(m, each)
+		}
+	}
+	each(tree.ProtoReflect())
 }
 
-func walkMessage(m protoreflect.Message, visit func(node)) {
-	visit(m.Interface())
-	if again(m.Interface()) {
-		return
-	}
+// below calls visit for the messages that m has, in the order in which the grammar
+// declares its fields: what is found first is the same in every process, as it
+// would not be by Message.Range. It goes by reflection, so that no kind of node,
+// known or new, is passed over.
+func below(m protoreflect.Message, visit func(protoreflect.Message)) {
 	fields := m.Descriptor().Fields()
 	if choices := m.Descriptor().Oneofs(); choices.Len() == 1 && choices.Get(0).Fields().Len() == fields.Len() {
 		if chosen := m.WhichOneof(choices.Get(0)); chosen != nil { // a Node
-			walkField(m, chosen, visit)
+			belowField(m, chosen, visit)
 		}
 		return
 	}
 	for i := range fields.Len() {
-		walkField(m, fields.Get(i), visit)
+		belowField(m, fields.Get(i), visit)
 	}
 }
 
-func walkField(m protoreflect.Message, field protoreflect.FieldDescriptor, visit func(node)) {
+func belowField(m protoreflect.Message, field protoreflect.FieldDescriptor, visit func(protoreflect.Message)) {
 	switch {
 	case field.Kind() != protoreflect.MessageKind || !m.Has(field):
 	case field.IsList():
 		items := m.Get(field).List()
 		for i := range items.Len() {
-			walkMessage(items.Get(i).Message(), visit)
+			visit(items.Get(i).Message())
 		}
 	default:
-		walkMessage(m.Get(field).Message(), visit)
+		visit(m.Get(field).Message())
 	}
 }
 

@@ -198,9 +198,11 @@ func alike(e *pgproto3.ErrorResponse) *pgproto3.ErrorResponse {
 	if strings.HasPrefix(e.SchemaName, "pg_temp_") { // numbered by backend
 		same.SchemaName = "pg_temp"
 	}
-	// It may be a question of pgjanus that the server says it to, or pgjanus that says it.
-	if e.Code == "25P02" || e.Message == "cached plan must not change result type" {
+	switch {
+	case e.Code == "25P02": // it may be a question of pgjanus that the server says it to
 		same.File, same.Line, same.Routine = "", 0, ""
+	case e.Message == "cached plan must not change result type": // it may be pgjanus that says it
+		same.File, same.Line = "", 0
 	}
 	return &same
 }

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -25,6 +26,11 @@ func TestAPreparedStatementDoesNotChangeItsColumns(t *testing.T) {
 		"SELECT * FROM users WHERE id = 1", "SELECT u.*, 1 FROM users u WHERE id = $1", "UPDATE users SET is_active = true WHERE id = 1 RETURNING *",
 		"SELECT email FROM (SELECT * FROM users) u WHERE id = 1", "SELECT count(*) FROM users", "SELECT * FROM orders WHERE id = 1",
 		"INSERT INTO counters (n) VALUES (7) RETURNING counters.*",
+		"SELECT * FROM users WHERE id = 1 UNION ALL SELECT * FROM users WHERE id = 2",
+		"SELECT u.* FROM orders o JOIN (SELECT * FROM users) u USING (id) WHERE id = 1", "WITH u AS (TABLE users) SELECT * FROM u WHERE id = 1",
+		"WITH u AS (UPDATE users SET is_active = true WHERE id = 1 RETURNING *) SELECT * FROM u", "WITH u AS (TABLE users) SELECT count(*) FROM u",
+		"SELECT * FROM users JOIN counters USING (id) WHERE id = 1", "SELECT o.id FROM orders o WHERE EXISTS (SELECT * FROM users u WHERE u.id = o.id) AND id = 1",
+		"SELECT x.* FROM (SELECT email FROM (SELECT * FROM users) u WHERE id = 1) x",
 	}
 	for _, text := range texts {
 		compare("prepare "+text, &pgproto3.Parse{Name: text, Query: text}, &pgproto3.Describe{ObjectType: 'S', Name: text}, &pgproto3.Sync{})
@@ -52,4 +58,34 @@ func TestAPreparedStatementDoesNotChangeItsColumns(t *testing.T) {
 			&pgproto3.Bind{PreparedStatement: text}, &pgproto3.Execute{}, &pgproto3.Sync{})
 	}
 	pgtest.Agree(t, p.gate.direct)
+}
+
+// So it is where the rules let columns be seen that were out of sight.
+func TestAPreparedStatementDoesNotComeToShowNewColumns(t *testing.T) {
+	g := newGate(t, 2)
+	pgtest.Exec(t, g.direct, "CREATE SCHEMA tenant; CREATE TABLE tenant.users (id int, email text, is_active bool)")
+	g.phase("dualwrite")
+	w := dialWire(t, g.dsn)
+	text := "SELECT * FROM users WHERE id = 1"
+	prepare := []pgproto3.FrontendMessage{
+		&pgproto3.Close{ObjectType: 'S', Name: "s"}, &pgproto3.Parse{Name: "s", Query: text}, &pgproto3.Describe{ObjectType: 'S', Name: "s"},
+		&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{},
+	}
+	execute := func(want bool, when string) {
+		t.Helper()
+		answer := strings.Join(w.say(&pgproto3.Bind{PreparedStatement: "s"}, &pgproto3.Execute{}, &pgproto3.Sync{}), " ")
+		if failed := strings.Contains(answer, "cached plan must not change result type"); failed == want {
+			t.Errorf("%s: %s", when, answer)
+		}
+	}
+	w.say(prepare...)
+	execute(true, "under the rules it was prepared under")
+	w.say(&pgproto3.Query{String: "SET search_path = tenant"})
+	execute(true, "where it stands for another table")
+	w.say(&pgproto3.Query{String: "RESET search_path"})
+	g.use("migrations: []\n")
+	execute(false, "without rules")
+	execute(false, "again")
+	w.say(prepare...)
+	execute(true, "prepared anew")
 }

@@ -168,7 +168,8 @@ func TestATemporaryView(t *testing.T) {
 	g.phase("dualwrite")
 	g.refill()
 	g.takes(t, other, "INSERT INTO report VALUES (1, 'x')", "UPDATE report SET what = 'y' RETURNING *", "ALTER TABLE report ADD more int", "TRUNCATE report")
-	g.takes(t, owner, `UPDATE report SET items = '[{"sku":"a"},{"sku":"b"}]' WHERE id = 2`, `UPDATE pg_temp.report SET items = '[]' WHERE id = 3`, "INSERT INTO public.report VALUES (2, 'z')")
+	g.takes(t, owner, `UPDATE report SET items = '[{"sku":"a"},{"sku":"b"}]' WHERE id = 2`, `UPDATE pg_temp.report SET items = '[]' WHERE id = 3`, "INSERT INTO public.report VALUES (2, 'z')",
+		"SET search_path = public, pg_temp", `UPDATE pg_temp.report SET items = '[{"sku":"c"}]' WHERE id = 1`, "UPDATE report SET what = 'w' RETURNING *", "RESET search_path")
 	g.refuses(t, owner, []string{"0A000"}, "DROP VIEW report")
 }
 

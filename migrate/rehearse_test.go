@@ -1,0 +1,55 @@
+package migrate_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pgjanus/pgjanus/internal/pgtest"
+	"github.com/pgjanus/pgjanus/migrate"
+	"github.com/pgjanus/pgjanus/rules"
+)
+
+// A rehearsal beside a session that has read the state, as syncs at REPEATABLE READ
+// do, waits for nobody: whoever came behind would wait for it.
+func TestARehearsalDoesNotWait(t *testing.T) {
+	dsn := pgtest.Database(t)
+	pgtest.Canon(t, dsn, 0)
+	set, err := rules.Parse("rules.yaml", []byte(`migrations:
+  - name: user-status
+    phase: dualwrite
+    kind: columns
+    old: {table: public.users, key: [id], columns: [is_active]}
+    new: {table: public.users, columns: [status]}
+    up: {status: "CASE WHEN old.is_active THEN 'active' ELSE 'disabled' END"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	conn := pgtest.Connect(t, dsn)
+	planner, err := migrate.Load(ctx, conn, set, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Rehearse(ctx, conn, planner); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Install(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Enact(ctx, conn, planner); err != nil {
+		t.Fatal(err)
+	}
+	reader := pgtest.Connect(t, dsn)
+	for _, sql := range []string{"BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT FROM pgjanus.migration"} {
+		if _, err := reader.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	if err := migrate.Rehearse(ctx, conn, planner); err != nil {
+		t.Errorf("the rehearsal: %v", err)
+	}
+}
