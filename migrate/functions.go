@@ -61,7 +61,7 @@ func installSyncs(ctx context.Context, tx pgx.Tx, m *rewrite.Migration) (*rules.
 			if err == nil {
 				continue
 			}
-			if code(err) == "" {
+			if c := code(err); c == "" || c[0] == '5' { // a lock, a shutdown: not the rules' fault
 				return nil, err
 			}
 			return &rules.Problem{

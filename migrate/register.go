@@ -43,13 +43,26 @@ func Enact(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error 
 
 // Rehearse does what Install and Enact do, and takes it back: an error is what
 // theirs would be. It leaves the triggers of guards out, for which writers would have
-// to wait.
+// to wait; and it does not wait long itself, since a reload would wait behind it.
 func Rehearse(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) error {
 	tx, err := conn.BeginTx(ctx, writing)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // a connection that is lost has rolled back
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+rehearsalPatience+"'"); err != nil {
+		return err
+	}
+	err = rehearse(ctx, tx, planner)
+	if code(err) == "55P03" {
+		return fmt.Errorf("a table of the rules is locked by others, and was not free within %s: try again: %w", rehearsalPatience, err)
+	}
+	return err
+}
+
+const rehearsalPatience = "2s"
+
+func rehearse(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
 	done, err := isInstalled(ctx, tx)
 	if err == nil && !done {
 		err = installState(ctx, tx)

@@ -2,6 +2,7 @@ package migrate_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,5 +52,16 @@ func TestARehearsalDoesNotWait(t *testing.T) {
 	defer stop()
 	if err := migrate.Rehearse(ctx, conn, planner); err != nil {
 		t.Errorf("the rehearsal: %v", err)
+	}
+	for _, sql := range []string{"ROLLBACK", "BEGIN", "LOCK TABLE users"} {
+		if _, err := reader.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Exec(ctx, `DO $$ DECLARE f regprocedure; BEGIN FOR f IN SELECT oid FROM pg_proc WHERE proname LIKE 'user-status %' LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP; END $$`); err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate.Rehearse(ctx, conn, planner); err == nil || !strings.Contains(err.Error(), "locked by others, and was not free within 2s: try again") {
+		t.Errorf("beside a lock, the rehearsal: %v", err)
 	}
 }
