@@ -73,10 +73,8 @@ func Install(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func isInstalled(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
-}) (done bool, err error) {
-	err = db.QueryRow(ctx, installed).Scan(&done)
+func isInstalled(ctx context.Context, q queryer) (done bool, err error) {
+	err = q.QueryRow(ctx, installed).Scan(&done)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return false, fmt.Errorf("looking for the schema pgjanus: %w", err)
 	}
