@@ -1,6 +1,7 @@
 package rewrite_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,7 +13,7 @@ import (
 	"github.com/pgjanus/pgjanus/rewrite"
 )
 
-// goldenTexts returns the SQL of every golden, and some more.
+// goldenTexts returns the SQL of every golden, of every recording, and some more.
 func goldenTexts(t testing.TB) []string {
 	t.Helper()
 	texts := []string{
@@ -47,6 +48,29 @@ func goldenTexts(t testing.TB) []string {
 				text, _, _ := strings.Cut(rest, "\n----")
 				texts = append(texts, text)
 			}
+		}
+	}
+	return append(texts, recordedTexts(t)...)
+}
+
+// recordedTexts returns what ORMs have sent.
+func recordedTexts(t testing.TB) (texts []string) {
+	t.Helper()
+	files, err := filepath.Glob("../test/corpus/testdata/orm/*.jsonl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no recordings: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			var r struct{ SQL string }
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			texts = append(texts, r.SQL)
 		}
 	}
 	return texts
