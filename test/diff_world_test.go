@@ -259,6 +259,11 @@ ALTER TABLE %[1]s.%[2]s ATTACH PARTITION %[1]s.part_1 %[7]s;
 `, schema, quoted, bounds[0], extra, w.value, w.kind.sqlType, bounds[1])
 }
 
+// watched reports whether a guard counts what it sees.
+func (w *world) watched() bool {
+	return strings.Contains(w.rules, "guard: log") || strings.Contains(w.rules, "guard: reject")
+}
+
 // where is a condition that holds for one key.
 func (b *draft) where(alias string, k int) {
 	if alias != "" {
