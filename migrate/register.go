@@ -50,17 +50,15 @@ func Rehearse(ctx context.Context, conn *pgx.Conn, planner *rewrite.Planner) err
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }() // a connection that is lost has rolled back
-	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+rehearsalPatience+"'"); err != nil {
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+tablePatience+"'"); err != nil {
 		return err
 	}
 	err = rehearse(ctx, tx, planner)
-	if code(err) == "55P03" {
-		return fmt.Errorf("a table of the rules is locked by others, and was not free within %s: try again: %w", rehearsalPatience, err)
+	if code(err) == lockNotAvailable {
+		return fmt.Errorf("a table of the rules is locked by others, and was not free within %s: try again: %w", tablePatience, err)
 	}
 	return err
 }
-
-const rehearsalPatience = "2s"
 
 func rehearse(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) error {
 	done, err := isInstalled(ctx, tx)

@@ -11,9 +11,10 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-// triggerPatience is how long installTriggers waits for a table: writers queue
-// up behind it meanwhile, because CREATE TRIGGER takes a SHARE ROW EXCLUSIVE lock.
-const triggerPatience = "2s"
+// tablePatience is how long installTriggers and a rehearsal wait for a table: others
+// queue up behind them meanwhile. CREATE TRIGGER takes a SHARE ROW EXCLUSIVE lock, and
+// a reload waits for a rehearsal.
+const tablePatience = "2s"
 
 const ourTriggers = `
 SELECT t.tgname::text, n.nspname::text, c.relname::text, p.proname::text
@@ -45,7 +46,7 @@ func installTriggers(ctx context.Context, tx pgx.Tx, planner *rewrite.Planner) e
 	if err != nil {
 		return fmt.Errorf("reading the triggers of guards: %w", err)
 	}
-	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+triggerPatience+"'"); err != nil {
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '"+tablePatience+"'"); err != nil {
 		return err
 	}
 	wanted := map[trigger]string{}
@@ -82,8 +83,8 @@ func guardProblem(table rules.Table, err error) error {
 	switch code(err) {
 	case "42501":
 		return fmt.Errorf("the trigger of a guard on %s needs the TRIGGER privilege, or ownership to remove it: %w", table, err)
-	case "55P03":
-		return fmt.Errorf("%s is locked by others, and the trigger of a guard was not made or removed within %s: reload again: %w", table, triggerPatience, err)
+	case lockNotAvailable:
+		return fmt.Errorf("%s is locked by others, and the trigger of a guard was not made or removed within %s: reload again: %w", table, tablePatience, err)
 	}
 	return fmt.Errorf("making the trigger of a guard on %s: %w", table, err)
 }
