@@ -97,7 +97,7 @@ func (p *Planner) mayConcern(text []byte, mention Mention) bool {
 
 // aside refuses such a statement.
 func (w *planning) aside(stmt *pg_query.Node, text string) error {
-	if err := w.setsReplicationRole(stmt, text); err != nil {
+	if err := w.setsReplicationRole(text); err != nil {
 		return err
 	}
 	var err error

@@ -19,6 +19,7 @@ type planning struct {
 
 	// of the statement at hand
 	stmt    *Statement
+	nodes   []node                   // all its messages, as walk visits them
 	created map[node]bool            // names of what it creates
 	planned map[node]bool            // writes that have been dealt with
 	touched map[*Migration]direction // the syncs it needs behind it
@@ -121,6 +122,8 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	w.stmt.at, w.stmt.syncAt = w.tokens[from].start, w.tokens[to-1].end
 	_, w.later = raw.Stmt.Node.(*pg_query.Node_PrepareStmt)
 	w.deletes, w.both = false, nil
+	w.nodes = w.nodes[:0]
+	walk(raw.Stmt, func(n node) { w.nodes = append(w.nodes, n) })
 	writes := 0
 	for _, t := range w.tokens[from:to] {
 		switch t.kind {
@@ -132,13 +135,13 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		}
 	}
 	if w.several = writes > 1; w.several {
-		w.both = w.bothShapes(raw.Stmt)
+		w.both = w.bothShapes()
 	}
 
 	if err := w.aside(raw.Stmt, w.text[w.tokens[from].start:w.stmt.syncAt]); err != nil {
 		return err
 	}
-	w.created = w.creations(raw.Stmt)
+	w.created = w.creations()
 	if err := w.dispatch(raw.Stmt, from, to); err != nil {
 		return err
 	}
@@ -151,7 +154,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.sights(raw.Stmt, from, to); err != nil {
 		return err
 	}
-	w.lastvals(raw.Stmt)
+	w.lastvals()
 	for _, m := range w.migrations {
 		if to := w.touched[m]; to != 0 {
 			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, to))
@@ -235,9 +238,9 @@ func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
 // at a place that none of the planners above has looked at.
 func (w *planning) overlooked(stmt *pg_query.Node) error {
 	var refusal *Refusal
-	walk(stmt, func(n node) {
+	for _, n := range w.nodes {
 		if refusal != nil || w.planned[n] {
-			return
+			continue
 		}
 		target := writeTarget(n)
 		rel := w.resolve(target)
@@ -256,7 +259,7 @@ func (w *planning) overlooked(stmt *pg_query.Node) error {
 				refusal.Reason = fmt.Sprintf("MERGE to %s cannot show which rows it writes before Postgres 17", rel.name)
 			}
 		}
-	})
+	}
 	if refusal != nil {
 		return refusal
 	}

@@ -94,24 +94,24 @@ func (p *Planner) keepsLastval() bool {
 }
 
 // lastvals puts pgjanus.lastval in the place of lastval.
-func (w *planning) lastvals(stmt *pg_query.Node) {
+func (w *planning) lastvals() {
 	if !w.lastval {
 		return
 	}
-	walk(stmt, func(n node) {
+	for _, n := range w.nodes {
 		f, ok := n.(*pg_query.FuncCall)
 		if !ok || len(f.Args) > 0 || f.Funcname[len(f.Funcname)-1].GetString_().GetSval() != "lastval" ||
 			len(f.Funcname) > 1 && f.Funcname[0].GetString_().GetSval() != "pg_catalog" {
-			return
+			continue
 		}
 		first := tokenAt(w.tokens, int(f.Location))
 		last := next(w.tokens, first, tokenOpen) - 1
 		if first < 0 || last < first {
-			return
+			continue
 		}
 		w.edits.replace(w.tokens[first].start, w.tokens[last].end-w.tokens[first].start, "pgjanus.lastval")
 		w.stmt.Outcome = Rewrite
-	})
+	}
 }
 
 // WithoutLastval leaves pgjanus.lastval(), and what it called, out of the context of an error.

@@ -13,14 +13,14 @@ import (
 // parents' keys are recorded, and a sync behind the statement makes the old rows
 // what down says: sync_back.go has the argument.
 
-// bothShapes lists the migrations of kind rows of which a statement writes the
+// bothShapes lists the migrations of kind rows of which the statement writes the
 // old table and the new one: it is left as it is, and checked.
-func (w *planning) bothShapes(stmt *pg_query.Node) map[*Migration]bool {
+func (w *planning) bothShapes() map[*Migration]bool {
 	old, new := map[*Migration]bool{}, map[*Migration]bool{}
-	walk(stmt, func(n node) {
+	for _, n := range w.nodes {
 		rel := w.resolve(writeTarget(n))
 		if rel == nil {
-			return
+			continue
 		}
 		for _, m := range rel.old {
 			old[m.self()] = m.Rule.Kind == rules.Rows
@@ -28,7 +28,7 @@ func (w *planning) bothShapes(stmt *pg_query.Node) map[*Migration]bool {
 		for _, m := range rel.new {
 			new[m] = true
 		}
-	})
+	}
 	var both map[*Migration]bool
 	for m := range new {
 		if old[m] && m.lossy() {

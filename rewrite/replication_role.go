@@ -26,14 +26,14 @@ func (p *Planner) relyingOnTriggers() string {
 // setsReplicationRole refuses a statement that sets it, as far as the text says
 // so: SET, also as a property of a function, role or database, set_config, an
 // update of pg_settings, and a DO block that speaks of it.
-func (w *planning) setsReplicationRole(stmt *pg_query.Node, text string) error {
+func (w *planning) setsReplicationRole(text string) error {
 	migration := w.relyingOnTriggers()
 	if migration == "" {
 		return nil
 	}
 	spoken := strings.Contains(lowerASCII(text), replicationRole)
 	var err error
-	walk(stmt, func(n node) {
+	for _, n := range w.nodes {
 		offset, sets := -1, false
 		switch n := n.(type) {
 		case *pg_query.VariableSetStmt:
@@ -55,7 +55,7 @@ func (w *planning) setsReplicationRole(stmt *pg_query.Node, text string) error {
 				Hint:   "run it directly on Postgres, and run pgjanus verify afterwards",
 			}
 		}
-	})
+	}
 	return err
 }
 

@@ -79,7 +79,7 @@ func ofPostgres(f *pg_query.FuncCall) bool {
 // name of a relation of a migration, in another schema or as temporary ones:
 // from then on that name may stand for something else in the session. It returns
 // the names that are not those of relations there already.
-func (w *planning) creations(stmt *pg_query.Node) map[node]bool {
+func (w *planning) creations() map[node]bool {
 	created := map[node]bool{}
 	create := func(rv *pg_query.RangeVar) {
 		if rv == nil {
@@ -92,7 +92,7 @@ func (w *planning) creations(stmt *pg_query.Node) map[node]bool {
 			}
 		}
 	}
-	walk(stmt, func(n node) {
+	for _, n := range w.nodes {
 		switch n := n.(type) {
 		case *pg_query.CreateStmt:
 			create(n.Relation)
@@ -110,7 +110,7 @@ func (w *planning) creations(stmt *pg_query.Node) map[node]bool {
 				w.plan.Shadows = w.plan.Shadows || len(w.byName[n.Newname]) > 0
 			}
 		}
-	})
+	}
 	return created
 }
 
