@@ -200,6 +200,9 @@ func (c *core) waitsFor(name []byte, s *statement) bool {
 	if c.queue.len() == 0 {
 		return false
 	}
+	if len(name) == 0 && c.mustWait(c.queue.unnamedOpen) {
+		return true
+	}
 	return s != nil && s.names() && c.mustWait(c.statements.anyOpen) ||
 		c.mustWait(func() bool { return c.statements.open(name) })
 }

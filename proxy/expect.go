@@ -172,7 +172,14 @@ type queue struct {
 	n    int
 	// asked is how many ReadyForQuery were expected ever, told how many came.
 	asked, told uint64
+	// unnamedAt: when so many are in, what the unnamed statement is is known, as far
+	// as it matters.
+	unnamedAt uint64
 }
+
+// unnamedOpen reports whether the server is yet to say what the unnamed statement is,
+// whatever becomes of what the client sends now.
+func (q *queue) unnamedOpen() bool { return q.told < q.unnamedAt && q.unnamedAt <= q.asked }
 
 func (q *queue) len() int { return q.n }
 
@@ -188,6 +195,9 @@ func (q *queue) push(e expectation) {
 	}
 	q.n++
 	*q.at(q.n - 1) = e
+	if e.unnamed && (e.risky || q.told < q.unnamedAt) {
+		q.unnamedAt = q.asked + 1
+	}
 	if e.ready() {
 		q.asked++
 	}

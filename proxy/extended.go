@@ -242,10 +242,11 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	var plan *rewrite.Plan
 	switch {
 	case body[0] == 'S':
-		if s := c.lookup(name); s != nil {
-			if c.waitsFor(name, s) {
-				return errWait
-			}
+		s := c.lookup(name)
+		if c.waitsFor(name, s) {
+			return errWait
+		}
+		if s != nil {
 			var refused bool
 			if plan, refused = c.described(name, s, out); refused {
 				return nil

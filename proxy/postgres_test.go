@@ -216,6 +216,11 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{1, "Query ROLLBACK"},
 			{1, "Query UPDATE orders SET items = '[]'"},
 		},
+		"a Close that is skipped, and a Describe behind its Sync": {
+			{1, "Parse s UPDATE orders SET items = '[{\"sku\":\"a\"}]' | Sync"},
+			{2, "Execute nosuch 0 | Close S s | Sync | Describe S s | Bind '' s | Describe P '' | Execute '' 0 | Sync"},
+			{3, "Parse '' UPDATE orders SET items = '[]' | Sync | Execute nosuch 0 | Close S '' | Sync | Parse '' UPDATE orders SET items = '[{\"sku\":\"b\"}]' | Describe S '' | Bind '' '' | Execute '' 0 | Sync"},
+		},
 		"empty": {{1, "Query "}, {1, "Parse '' -- ping | Bind '' '' | Describe P '' | Execute '' 0 | Sync"}},
 	} {
 		t.Run(name, func(t *testing.T) {
