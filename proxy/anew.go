@@ -39,15 +39,15 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 
 // executeAgain makes the second Execute of a write without RETURNING fail as it
 // does in Postgres (PortalRunMulti in tcop/pquery.c; the server would fetch from
-// the portal again, because of our column). Where the portal is gone, Describe
-// fails as the Execute would. The statement that cannot be parsed has a name, so
-// the client's unnamed one stays.
+// the portal again, because of our column; nothing is left in it). Where the portal
+// is gone, that is what the server says. The statement that cannot be parsed has a
+// name, so the client's unnamed one stays.
 func (c *core) executeAgain(name string, plan *rewrite.Plan, out *batch) {
 	r := &rewrite.Refusal{Code: codePortal, Reason: `portal "` + name + `" cannot be run`, Offset: -1}
 	out.build(func(dst []byte) []byte {
-		return appendParse(appendDescribe(dst, 'P', name), refusedStatement, refusedText(r), noTypes)
+		return appendParse(appendExecute(dst, name), refusedStatement, refusedText(r), noTypes)
 	})
-	c.queue.push(expectation{answer: answerDescribe, swallow: true, detail: &detail{edited: &plan.Extended}})
+	c.queue.push(expectation{answer: answerExecute, swallow: true, detail: &detail{edited: &plan.Extended}})
 	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: r}})
 }
 
