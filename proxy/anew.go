@@ -12,7 +12,7 @@ func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *b
 	if text == before && !s.unsure {
 		return
 	}
-	s.unsure = false
+	s.unsure, s.anewAt = false, c.queue.asked+1
 	s.target = c.targetOf(plan)
 	out.build(func(dst []byte) []byte {
 		return appendParse(appendClose(dst, 'S', name), name, text, s.types)

@@ -177,9 +177,9 @@ type queue struct {
 	unnamedAt uint64
 }
 
-// unnamedOpen reports whether the server is yet to say what the unnamed statement is,
-// whatever becomes of what the client sends now.
-func (q *queue) unnamedOpen() bool { return q.told < q.unnamedAt && q.unnamedAt <= q.asked }
+// open reports whether the server is yet to say what will be known when that many
+// ReadyForQuery are in, whatever becomes of what the client sends now.
+func (q *queue) open(at uint64) bool { return q.told < at && at <= q.asked }
 
 func (q *queue) len() int { return q.n }
 

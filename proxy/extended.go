@@ -51,7 +51,7 @@ func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectati
 		e.unnamed, e.risky = true, s.rewritten() != nil || s.names() || plan.Outcome == rewrite.Rewrite || plan.Names()
 		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
 		s.planner, s.plan, s.unsure = c.planner, plan, false
-		s.number, s.settled = 0, true
+		s.number, s.settled, s.anewAt = 0, true, 0
 		return s
 	}
 	key := string(name)

@@ -17,7 +17,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 		return nil // it was answered by the error of the question
 	}
 	mention, shadows := c.planner.Mentions(text), c.shadows
-	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.statements.anyOpen) || c.readsLater(text, mention) {
+	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.anyOpen) || c.readsLater(text, mention) {
 		return errWait
 	}
 	c.speaks(text, mention)

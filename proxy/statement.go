@@ -15,6 +15,8 @@ type statement struct {
 	// unsure: whether the server has plan's text is not known, since a message
 	// that was to prepare it anew has failed or was skipped. planner is nil then.
 	unsure bool
+	// anewAt: when so many ReadyForQuery are in, it is known whether it was.
+	anewAt uint64
 
 	// of one that was prepared by SQL; see prepare_sql.go
 	bySQL    bool             // text is its PREPARE, and plan the plan of that

@@ -59,10 +59,11 @@ func (t *statements) isOpen(s *statement) bool {
 	return s != nil && !s.settled && s.number <= t.fence && (s.before != nil || t.blurred)
 }
 
-// anyOpen reports whether that is so for any name.
-func (t *statements) anyOpen() bool {
+// anyOpen reports whether that is so for any name, or whether it is yet to say which
+// text any of the statements has.
+func (t *statements) anyOpen(q *queue) bool {
 	for _, s := range t.last {
-		if t.isOpen(s) {
+		if t.isOpen(s) || q.open(s.anewAt) {
 			return true
 		}
 	}
