@@ -195,11 +195,17 @@ func (c *core) changesBy(p portal) []change {
 }
 
 // waitsFor reports whether the client side has to wait for what the name of s
-// stands for, or what the name in s does.
+// stands for, or what the name in s does; or for whether there is an s, where it may
+// be prepared anew.
 func (c *core) waitsFor(name []byte, s *statement) bool {
 	return c.mustWait(func() bool {
-		return len(name) == 0 && c.queue.open(c.queue.unnamedAt) || c.statements.open(name) ||
-			s != nil && (c.queue.open(s.anewAt) || s.names() && c.anyOpen())
+		switch {
+		case len(name) == 0 && c.queue.open(c.queue.unnamedAt), c.statements.open(name):
+			return true
+		case s == nil:
+			return false
+		}
+		return c.queue.open(s.anewAt) || (s.names() || c.namesMove()) && c.statements.maybe(s) || s.names() && c.anyOpen()
 	})
 }
 

@@ -56,8 +56,11 @@ func (t *statements) open(name []byte) bool {
 }
 
 func (t *statements) isOpen(s *statement) bool {
-	return s != nil && !s.settled && s.number <= t.fence && (s.before != nil || t.blurred)
+	return s != nil && t.maybe(s) && (s.before != nil || t.blurred)
 }
+
+// maybe reports whether the server is yet to say if it has s.
+func (t *statements) maybe(s *statement) bool { return !s.settled && s.number <= t.fence }
 
 // anyOpen reports whether that is so for any name, or whether it is yet to say which
 // text any of the statements has.
