@@ -31,7 +31,7 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 	c.sawPrepared(plan)
 	out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
 	c.queue.push(expectation{
-		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names(),
+		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.risky(),
 		detail: &detail{refusal: plan.Refusal},
 	})
 	c.unnamed.plan = nil

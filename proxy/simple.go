@@ -31,7 +31,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 		planned = c.refusesReach(string(text), r)
 	}
 	c.mayReset(text)
-	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names()}
+	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.risky()}
 	c.unnamed.plan = nil
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()
