@@ -200,6 +200,12 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{2, "Raw B \x00 | Sync | Raw D X | Sync"},
 			{2, "Raw D Xa\x00 | Sync | Raw C X | Sync"},
 			{1, "Raw C Xa\x00 | Parse '' SELECT 1 | Sync"},
+			{1, "Raw H x | Query SELECT 1 | Sync"},
+			{1, "Query UPDATE orders SET items = '[]' RETURNING id"},
+			{1, "Raw H x | Parse '' SELECT 1 | Sync"},
+			{2, "Raw S x | Query SELECT 1"},
+			{1, "Raw F x | Parse '' SELECT 1"},
+			{1, "Sync"},
 		},
 		"a portal that FETCH of another text runs": {
 			{1, "Parse s SELECT 1 | Parse u UPDATE orders SET items = '[]' | Parse f FETCH 1 FROM s | Sync"},
