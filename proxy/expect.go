@@ -214,14 +214,18 @@ func (q *queue) pop() expectation {
 	return e
 }
 
-// remove deletes entry i, which will not be answered.
-func (q *queue) remove(i int) {
-	if q.at(i).ready() {
-		q.asked--
+// remove deletes n entries from entry i on, which will not be answered.
+func (q *queue) remove(i, n int) {
+	for k := i; k < i+n; k++ {
+		if q.at(k).ready() {
+			q.asked--
+		}
 	}
-	for ; i < q.n-1; i++ {
-		*q.at(i) = *q.at(i + 1)
+	for ; i < q.n-n; i++ {
+		*q.at(i) = *q.at(i + n)
 	}
-	*q.at(q.n - 1) = expectation{}
-	q.n--
+	for ; i < q.n; i++ {
+		*q.at(i) = expectation{}
+	}
+	q.n -= n
 }
