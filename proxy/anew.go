@@ -12,7 +12,7 @@ func (c *core) prepareAnew(name string, s *statement, plan *rewrite.Plan, out *b
 	if text == before && !s.unsure {
 		return
 	}
-	s.unsure = false
+	s.unsure, s.anewAt = false, c.queue.asked+1
 	s.target = c.targetOf(plan)
 	out.build(func(dst []byte) []byte {
 		return appendParse(appendClose(dst, 'S', name), name, text, s.types)
@@ -31,7 +31,7 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 	c.sawPrepared(plan)
 	out.build(func(dst []byte) []byte { return appendParse(dst, "", refusedText(plan.Refusal), noTypes) })
 	c.queue.push(expectation{
-		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names(),
+		answer: answerParse, swallow: true, unnamed: true, risky: c.unnamed.risky(),
 		detail: &detail{refusal: plan.Refusal},
 	})
 	c.unnamed.plan = nil
@@ -39,15 +39,15 @@ func (c *core) refuseAnew(plan *rewrite.Plan, out *batch) {
 
 // executeAgain makes the second Execute of a write without RETURNING fail as it
 // does in Postgres (PortalRunMulti in tcop/pquery.c; the server would fetch from
-// the portal again, because of our column). Where the portal is gone, Describe
-// fails as the Execute would. The statement that cannot be parsed has a name, so
-// the client's unnamed one stays.
+// the portal again, because of our column; nothing is left in it). Where the portal
+// is gone, that is what the server says. The statement that cannot be parsed has a
+// name, so the client's unnamed one stays.
 func (c *core) executeAgain(name string, plan *rewrite.Plan, out *batch) {
 	r := &rewrite.Refusal{Code: codePortal, Reason: `portal "` + name + `" cannot be run`, Offset: -1}
 	out.build(func(dst []byte) []byte {
-		return appendParse(appendDescribe(dst, 'P', name), refusedStatement, refusedText(r), noTypes)
+		return appendParse(appendExecute(dst, name), refusedStatement, refusedText(r), noTypes)
 	})
-	c.queue.push(expectation{answer: answerDescribe, swallow: true, detail: &detail{edited: &plan.Extended}})
+	c.queue.push(expectation{answer: answerExecute, swallow: true, detail: &detail{edited: &plan.Extended}})
 	c.queue.push(expectation{answer: answerParse, swallow: true, detail: &detail{refusal: r}})
 }
 

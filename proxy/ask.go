@@ -75,7 +75,7 @@ func (c *core) ask(q *rewrite.Question, how way, out *batch) {
 	d := &detail{question: true}
 	if how == asQuery {
 		out.build(func(dst []byte) []byte { return appendQuery(dst, q.SQL) })
-		c.queue.push(expectation{answer: answerQuery, swallow: true, unnamed: true, risky: c.unnamed.rewritten() != nil, detail: d})
+		c.queue.push(expectation{answer: answerQuery, swallow: true, unnamed: true, risky: c.unnamed.risky(), detail: d})
 		c.unnamed.plan = nil
 		return
 	}

@@ -58,7 +58,7 @@ var errMalformed = errors.New("malformed message")
 
 // malformed expects that error.
 func (c *core) malformed(kind byte) {
-	answers := map[byte]answer{'Q': answerQuery, 'P': answerParse, 'B': answerBind, 'D': answerDescribe, 'E': answerExecute, 'C': answerClose}
+	answers := map[byte]answer{'Q': answerQuery, 'P': answerParse, 'B': answerBind, 'D': answerDescribe, 'E': answerExecute, 'C': answerClose, 'H': answerClose}
 	c.batched = c.batched || kind != 'Q'
 	c.queue.push(expectation{answer: answers[kind]})
 }
@@ -134,6 +134,10 @@ func (c *core) message(in []byte, from, to, size int, out *batch) (whole bool, e
 		c.statements.fence, c.portals.fence = c.statements.pushed, c.portals.pushed
 		if !c.copying {
 			c.queue.push(expectation{answer: answerReady})
+		}
+	case 'H':
+		if size != headerSize && !c.copying { // in COPY it is ignored, whatever it has
+			return true, errMalformed
 		}
 	case 'F':
 		c.rereads = true // it may be any function

@@ -72,15 +72,16 @@ func (c *core) onCopyIn() {
 	if h == nil || (h.answer != answerExecute && h.answer != answerQuery) {
 		return
 	}
-	c.syncAhead = false
-	for c.queue.len() > 1 && c.queue.at(1).answer == answerReady {
-		c.queue.remove(1)
-		c.syncAhead = true
+	ahead := 0
+	for c.queue.len() > 1+ahead && c.queue.at(1+ahead).answer == answerReady {
+		ahead++
 	}
+	c.queue.remove(1, ahead)
+	c.syncAhead = ahead > 0
 	// Else the end of the data was sent ahead; or a message that ends the session.
 	c.copying = c.queue.len() == 1
 	if !c.copying && c.queue.at(1).answer == answerCopyEnd {
-		c.queue.remove(1) // behind it may be that of another COPY in the same Query
+		c.queue.remove(1, 1) // behind it may be that of another COPY in the same Query
 	}
 	if c.copying && h.answer == answerExecute {
 		c.batched = true // a Sync is still to come, whether or not one was sent early

@@ -195,14 +195,22 @@ func (c *core) changesBy(p portal) []change {
 }
 
 // waitsFor reports whether the client side has to wait for what the name of s
-// stands for, or what the name in s does.
+// stands for, or what the name in s does; or for whether there is an s, where it may
+// be prepared anew.
 func (c *core) waitsFor(name []byte, s *statement) bool {
-	if c.queue.len() == 0 {
-		return false
-	}
-	return s != nil && s.names() && c.mustWait(c.statements.anyOpen) ||
-		c.mustWait(func() bool { return c.statements.open(name) })
+	return c.mustWait(func() bool {
+		switch {
+		case len(name) == 0 && c.queue.open(c.queue.unnamedAt), c.statements.open(name):
+			return true
+		case s == nil:
+			return false
+		}
+		return c.queue.open(s.anewAt) || (s.names() || c.namesMove()) && c.statements.maybe(s) || s.names() && c.anyOpen()
+	})
 }
+
+// anyOpen reports whether the server is yet to say what some name stands for.
+func (c *core) anyOpen() bool { return c.statements.anyOpen(&c.queue) }
 
 // bindable completes a portal for s, and reports whether it may be bound; else
 // its plan says why not.

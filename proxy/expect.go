@@ -172,7 +172,14 @@ type queue struct {
 	n    int
 	// asked is how many ReadyForQuery were expected ever, told how many came.
 	asked, told uint64
+	// unnamedAt: when so many are in, what the unnamed statement is is known, as far
+	// as it matters.
+	unnamedAt uint64
 }
+
+// open reports whether the server is yet to say what will be known when that many
+// ReadyForQuery are in, whatever becomes of what the client sends now.
+func (q *queue) open(at uint64) bool { return q.told < at && at <= q.asked }
 
 func (q *queue) len() int { return q.n }
 
@@ -188,6 +195,9 @@ func (q *queue) push(e expectation) {
 	}
 	q.n++
 	*q.at(q.n - 1) = e
+	if e.unnamed && (e.risky || q.told < q.unnamedAt) {
+		q.unnamedAt = q.asked + 1
+	}
 	if e.ready() {
 		q.asked++
 	}
@@ -204,14 +214,18 @@ func (q *queue) pop() expectation {
 	return e
 }
 
-// remove deletes entry i, which will not be answered.
-func (q *queue) remove(i int) {
-	if q.at(i).ready() {
-		q.asked--
+// remove deletes n entries from entry i on, which will not be answered.
+func (q *queue) remove(i, n int) {
+	for k := i; k < i+n; k++ {
+		if q.at(k).ready() {
+			q.asked--
+		}
 	}
-	for ; i < q.n-1; i++ {
-		*q.at(i) = *q.at(i + 1)
+	for ; i < q.n-n; i++ {
+		*q.at(i) = *q.at(i + n)
 	}
-	*q.at(q.n - 1) = expectation{}
-	q.n--
+	for ; i < q.n; i++ {
+		*q.at(i) = expectation{}
+	}
+	q.n -= n
 }

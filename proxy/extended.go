@@ -24,8 +24,10 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 		return nil
 	}
 	e := expectation{answer: answerParse}
+	risky := len(name) == 0 && c.unnamed.risky()
 	s := c.define(name, text, types, plan, &e)
-	s.drops, s.speaks = droppingOf(text, mention), speaks
+	s.drops, s.speaks, s.mentions = droppingOf(text, mention), speaks, mention&rewrite.MentionsMigration != 0
+	e.unnamed, e.risky = len(name) == 0, len(name) == 0 && (risky || s.risky())
 	s.target = c.targetOf(plan)
 	c.obscure(plan, mention)
 	c.sawPrepared(plan)
@@ -48,10 +50,9 @@ func (c *core) onParse(body []byte, from, to int, out *batch) error {
 func (c *core) define(name, text, types []byte, plan *rewrite.Plan, e *expectation) *statement {
 	if len(name) == 0 {
 		s := &c.unnamed
-		e.unnamed, e.risky = true, s.rewritten() != nil || s.names() || plan.Outcome == rewrite.Rewrite || plan.Names()
 		s.text, s.types = append(s.text[:0], text...), append(s.types[:0], types...)
 		s.planner, s.plan, s.unsure = c.planner, plan, false
-		s.number, s.settled = 0, true
+		s.number, s.settled, s.anewAt = 0, true, 0
 		return s
 	}
 	key := string(name)
@@ -242,10 +243,11 @@ func (c *core) onDescribe(body []byte, from, to int, out *batch) error {
 	var plan *rewrite.Plan
 	switch {
 	case body[0] == 'S':
-		if s := c.lookup(name); s != nil {
-			if c.waitsFor(name, s) {
-				return errWait
-			}
+		s := c.lookup(name)
+		if c.waitsFor(name, s) {
+			return errWait
+		}
+		if s != nil {
 			var refused bool
 			if plan, refused = c.described(name, s, out); refused {
 				return nil
@@ -286,7 +288,7 @@ func (c *core) onClose(body []byte) error {
 			e.detail = &detail{bound: b}
 		}
 	case key == "":
-		e.unnamed, e.risky = true, c.unnamed.rewritten() != nil || c.unnamed.names()
+		e.unnamed, e.risky = true, c.unnamed.risky()
 		c.unnamed.plan = nil
 	default:
 		if c.statements.has(name) {

@@ -63,6 +63,10 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadl
 			"The operator finds the reason in pgjanus's log and at /readyz."))
 		return
 	}
+	if s.full() { // before Postgres starts a backend for it
+		s.turnAway(conn)
+		return
+	}
 	upstream, err := s.dial(ctx)
 	if err != nil {
 		s.opts.Metrics.sessionsTotal.WithLabelValues("failed").Inc()
@@ -83,8 +87,7 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadl
 		sess.core.sender = &usage.Client{Application: first.params["application_name"], User: first.params["user"]}
 	}
 	if !s.add(sess) {
-		s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
-		s.refuse(conn, fatal(codeTooMany, "sorry, too many clients already", "limits.max_sessions of pgjanus is reached, or it is shutting down."))
+		s.turnAway(conn)
 		return
 	}
 	defer s.remove(sess)
@@ -100,6 +103,12 @@ func (s *Server) begin(ctx context.Context, conn net.Conn, first *startup, deadl
 	}
 	reason := sess.run(deadline)
 	log.Info("session closed", zap.Duration("after", time.Since(opened)), zap.NamedError("reason", reason))
+}
+
+// turnAway refuses a session for which there is no place.
+func (s *Server) turnAway(conn net.Conn) {
+	s.opts.Metrics.sessionsTotal.WithLabelValues("refused").Inc()
+	s.refuse(conn, fatal(codeTooMany, "sorry, too many clients already", "limits.max_sessions of pgjanus is reached, or it is shutting down."))
 }
 
 // maxLoginMessage bounds messages before login is complete (PG_MAX_AUTH_TOKEN_LENGTH

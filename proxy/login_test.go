@@ -242,3 +242,24 @@ func TestTooManySessions(t *testing.T) {
 	eventually(t, "the place is free", func() bool { return len(g.server.Sessions()) == 0 })
 	pgtest.Exec(t, g.dsn(database), "SELECT 1")
 }
+
+// A client that is turned away costs Postgres nothing: it is not connected to.
+func TestTooManySessionsAreNotPostgresBusiness(t *testing.T) {
+	accepted := make(chan net.Conn, 1)
+	ended := make(chan struct{})
+	addr := fakeUpstream(t, func(conn net.Conn) { accepted <- conn; <-ended })
+	g := newGate(t, Options{Upstream: addr, Database: "app", MaxSessions: 1})
+	first := g.raw()
+	first.send(startupPacket(version3, "user", "me", "database", "app"))
+	<-accepted
+	eventually(t, "the session is open", func() bool { return len(g.server.Sessions()) == 1 })
+	second := g.raw()
+	second.send(startupPacket(version3, "user", "me", "database", "app"))
+	wantError(t, second.rest(), "53300")
+	close(ended)
+	select {
+	case <-accepted:
+		t.Error("the server has got a second connection")
+	case <-time.After(100 * time.Millisecond):
+	}
+}

@@ -200,6 +200,12 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{2, "Raw B \x00 | Sync | Raw D X | Sync"},
 			{2, "Raw D Xa\x00 | Sync | Raw C X | Sync"},
 			{1, "Raw C Xa\x00 | Parse '' SELECT 1 | Sync"},
+			{1, "Raw H x | Query SELECT 1 | Sync"},
+			{1, "Query UPDATE orders SET items = '[]' RETURNING id"},
+			{1, "Raw H x | Parse '' SELECT 1 | Sync"},
+			{2, "Raw S x | Query SELECT 1"},
+			{1, "Raw F x | Parse '' SELECT 1"},
+			{1, "Sync"},
 		},
 		"a portal that FETCH of another text runs": {
 			{1, "Parse s SELECT 1 | Parse u UPDATE orders SET items = '[]' | Parse f FETCH 1 FROM s | Sync"},
@@ -215,6 +221,11 @@ func TestPostgresAnswersAsTheScriptsSay(t *testing.T) {
 			{1, "Query UPDATE orders SET items = '[]'"},
 			{1, "Query ROLLBACK"},
 			{1, "Query UPDATE orders SET items = '[]'"},
+		},
+		"a Close that is skipped, and a Describe behind its Sync": {
+			{1, "Parse s UPDATE orders SET items = '[{\"sku\":\"a\"}]' | Sync"},
+			{2, "Execute nosuch 0 | Close S s | Sync | Describe S s | Bind '' s | Describe P '' | Execute '' 0 | Sync"},
+			{3, "Parse '' UPDATE orders SET items = '[]' | Sync | Execute nosuch 0 | Close S '' | Sync | Parse '' UPDATE orders SET items = '[{\"sku\":\"b\"}]' | Describe S '' | Bind '' '' | Execute '' 0 | Sync"},
 		},
 		"empty": {{1, "Query "}, {1, "Parse '' -- ping | Bind '' '' | Describe P '' | Execute '' 0 | Sync"}},
 	} {

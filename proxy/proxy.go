@@ -204,12 +204,24 @@ func (s *Server) Close() error {
 func (s *Server) add(sess *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining || (s.opts.MaxSessions > 0 && len(s.sessions) >= s.opts.MaxSessions) {
+	if s.noPlace() {
 		return false
 	}
 	s.sessions[sess] = struct{}{}
 	s.opts.Metrics.sessions.Inc()
 	return true
+}
+
+// noPlace is full for who holds mu.
+func (s *Server) noPlace() bool {
+	return s.draining || (s.opts.MaxSessions > 0 && len(s.sessions) >= s.opts.MaxSessions)
+}
+
+// full reports whether add would say no at this moment.
+func (s *Server) full() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.noPlace()
 }
 
 // relayed hands a session to a loop, if there are any.

@@ -17,7 +17,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 		return nil // it was answered by the error of the question
 	}
 	mention, shadows := c.planner.Mentions(text), c.shadows
-	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.statements.anyOpen) || c.readsLater(text, mention) {
+	if mention&rewrite.MentionsExecute != 0 && c.mustWait(c.anyOpen) || c.readsLater(text, mention) {
 		return errWait
 	}
 	c.speaks(text, mention)
@@ -31,7 +31,7 @@ func (c *core) onQuery(body []byte, from, to int, out *batch) error {
 		planned = c.refusesReach(string(text), r)
 	}
 	c.mayReset(text)
-	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.rewritten() != nil || c.unnamed.names()}
+	e := expectation{answer: answerQuery, unnamed: true, risky: c.unnamed.risky()}
 	c.unnamed.plan = nil
 	if drops := droppingOf(text, mention); drops.some {
 		c.forgetPrepared()

@@ -12,9 +12,13 @@ type statement struct {
 	plan    *rewrite.Plan
 	drops   dropping
 	speaks  bool // it may change how texts are read; see parameter.go
+	// mentions: it may be about a migration, under these rules or others.
+	mentions bool
 	// unsure: whether the server has plan's text is not known, since a message
 	// that was to prepare it anew has failed or was skipped. planner is nil then.
 	unsure bool
+	// anewAt: when so many ReadyForQuery are in, it is known whether it was.
+	anewAt uint64
 
 	// of one that was prepared by SQL; see prepare_sql.go
 	bySQL    bool             // text is its PREPARE, and plan the plan of that
@@ -38,6 +42,12 @@ func (s *statement) rewritten() *rewrite.Statement {
 		return nil
 	}
 	return &s.plan.Statements[0]
+}
+
+// risky reports whether it matters that the server has s where it was to have another
+// statement, or none.
+func (s *statement) risky() bool {
+	return s.plan != nil && (s.mentions || s.rewritten() != nil || s.names())
 }
 
 // names reports whether the statement has to do with names of prepared statements.

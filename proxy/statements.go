@@ -41,12 +41,22 @@ func (t *statements) push(name string, s *statement) {
 	t.last[name] = s
 }
 
-// settle notes that the server has done what s was sent for.
+// settle notes that the server has done what s was sent for. A Close that has others
+// behind it stays until they are settled or undone.
 func (t *statements) settle(name string, s *statement) {
 	s.before, s.settled = nil, true
-	if s.closed {
-		t.undo(name, s)
+	if name = string(clip([]byte(name))); t.last[name] == s {
+		t.enter(name, s)
 	}
+}
+
+// enter makes s what a name stands for: nothing, if it is a Close that is done.
+func (t *statements) enter(name string, s *statement) {
+	if s == nil || s.closed && s.settled {
+		delete(t.last, name)
+		return
+	}
+	t.last[name] = s
 }
 
 // open reports whether the server is yet to say what the name stands for,
@@ -56,13 +66,17 @@ func (t *statements) open(name []byte) bool {
 }
 
 func (t *statements) isOpen(s *statement) bool {
-	return s != nil && !s.settled && s.number <= t.fence && (s.before != nil || t.blurred)
+	return s != nil && t.maybe(s) && (s.before != nil && !(s.before.closed && s.before.settled) || t.blurred)
 }
 
-// anyOpen reports whether that is so for any name.
-func (t *statements) anyOpen() bool {
+// maybe reports whether the server is yet to say if it has s.
+func (t *statements) maybe(s *statement) bool { return !s.settled && s.number <= t.fence }
+
+// anyOpen reports whether that is so for any name, or whether it is yet to say which
+// text any of the statements has.
+func (t *statements) anyOpen(q *queue) bool {
 	for _, s := range t.last {
-		if t.isOpen(s) {
+		if t.isOpen(s) || q.open(s.anewAt) {
 			return true
 		}
 	}
@@ -74,11 +88,7 @@ func (t *statements) undo(name string, s *statement) {
 	name = string(clip([]byte(name)))
 	x := t.last[name]
 	if x == s {
-		if s.before == nil {
-			delete(t.last, name)
-		} else {
-			t.last[name] = s.before
-		}
+		t.enter(name, s.before)
 		return
 	}
 	for ; x != nil; x = x.before {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgproto3"
+
 	"github.com/pgjanus/pgjanus/internal/pgtest"
 )
 
@@ -62,4 +64,21 @@ func flip(g *gate, d time.Duration, enough int) (flips int) {
 		g.phase(phases[flips%len(phases)])
 	}
 	return flips
+}
+
+// The batch in which a statement was to be prepared anew fails ahead of that, and the
+// next one, which executes it, is on its way already.
+func TestAPipelineThatFailsBehindAFlip(t *testing.T) {
+	g := newGate(t, 6)
+	g.phase("dualwrite")
+	g.refill()
+	for _, name := range []string{"", "s"} {
+		g.phase("off")
+		w := dialWire(t, g.dsn)
+		w.say(&pgproto3.Parse{Name: name, Query: "UPDATE users SET is_active = NOT is_active"}, &pgproto3.Sync{})
+		g.phase("dualwrite")
+		bind := &pgproto3.Bind{PreparedStatement: name}
+		w.say(&pgproto3.Execute{Portal: "nosuch"}, bind, &pgproto3.Execute{}, &pgproto3.Sync{}, bind, &pgproto3.Execute{}, &pgproto3.Sync{})
+		g.noDrift(t, "the pipeline")
+	}
 }
