@@ -44,7 +44,7 @@ func (m *Migration) inlines() bool {
 	for _, t := range append(m.up[:len(m.up):len(m.up)], m.down...) {
 		seen = seen && m.sees(t.cols...)
 	}
-	return seen && !m.reserved && !m.collated()
+	return seen && !m.reserved && !m.collated() && !m.readsGenerated() // what such a key will be the statement does not say
 }
 
 // inlineUpdate edits SET so that it computes the new columns as well.

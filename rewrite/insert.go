@@ -223,12 +223,13 @@ func both(a, b []string) []string {
 	return all
 }
 
-// reads reports whether the new shape depends on one of the columns.
+// reads reports whether the new shape depends on one of the columns, or may: which
+// ones a key is generated from is not known.
 func (m *Migration) reads(columns []string) bool {
 	for _, c := range columns {
 		if has(m.Rule.Old.Columns, c) || has(m.Rule.Old.Key, c) {
 			return true
 		}
 	}
-	return false
+	return len(columns) > 0 && m.readsGenerated()
 }

@@ -89,3 +89,38 @@ func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
 		g.refuses(t, conn, []string{"23503"}, "UPDATE "+table+" SET n = 4 WHERE n = 1", "UPDATE "+table+" SET n = 4, words = '{}' WHERE n = 3")
 	}
 }
+
+// A foreign key carries the change over at the end of the statement, be it one of two,
+// and what up says may hang on the key.
+func TestAKeyThatMovesWithoutBeingNamedTakesItsNewRowsAlong(t *testing.T) {
+	for name, keys := range map[string]string{
+		"one foreign key":  "FOREIGN KEY (line) REFERENCES lines ON DELETE CASCADE ON UPDATE CASCADE",
+		"two foreign keys": "CONSTRAINT z FOREIGN KEY (line) REFERENCES lines ON UPDATE CASCADE, CONSTRAINT a FOREIGN KEY (line) REFERENCES lines ON DELETE CASCADE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gate{t: t, direct: pgtest.Database(t)}
+			pgtest.Exec(t, g.direct, `
+				CREATE TABLE lines (n int, words text[], note text, id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY, label text);
+				CREATE TABLE words (id bigserial PRIMARY KEY, line int, word text, `+keys+`)`)
+			g.serve()
+			g.use(`migrations:
+  - name: lines
+    phase: dualwrite
+    kind: rows
+    old: {table: public.lines, key: [id], columns: [words]}
+    new: {table: public.words, parent: {line: id}}
+    up: SELECT concat(w, old.id) AS word FROM unnest(old.words) AS w
+  - name: labels
+    phase: dualwrite
+    kind: columns
+    old: {table: public.lines, key: [id], columns: [note]}
+    new: {table: public.lines, columns: [label]}
+    up: {label: "concat(old.note, old.id)"}
+`)
+			g.takes(t, pgtest.Connect(t, g.dsn), "INSERT INTO lines (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE lines SET n = 3 WHERE n = 1",
+				"UPDATE lines SET n = 4, words = '{c}' WHERE n = 3", "UPDATE lines SET n = 5, words = '{d,e}', note = 'x' WHERE n = 4", "UPDATE lines SET note = 'y', n = n + 1 WHERE n = 5",
+				"INSERT INTO lines (n, words) VALUES (6, '{f}') ON CONFLICT (id) DO UPDATE SET n = 7, words = excluded.words, note = 'z'",
+				"INSERT INTO lines (n, note) VALUES (7, 'x') ON CONFLICT (id) DO UPDATE SET n = 8")
+		})
+	}
+}
