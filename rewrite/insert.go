@@ -45,6 +45,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			case m.byKeysOnly(),
 				w.deletes,                    // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				w.several && m.keyCascades(), // so does ON UPDATE CASCADE, and a key that was moved may be inserted again
+				rel.stirs(m),
 				m.settlesLater(onInsert, nil) || updates(n.OnConflictClause) && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
 			case updates(n.OnConflictClause):
@@ -56,7 +57,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 		}
 		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
-			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) {
+			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) && !rel.stirs(m) {
 				continue
 			}
 		}

@@ -40,7 +40,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 			}
 		case w.both[m.self()]:
 			w.settle(wr, m, rowName(n.Relation), checking)
-		case m.Rule.Kind == rules.Rows && !m.byKeysOnly() && !m.settlesLater(onUpdate, moved):
+		case m.Rule.Kind == rules.Rows && !m.byKeysOnly() && !m.settlesLater(onUpdate, moved) && !rel.stirs(m):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))
