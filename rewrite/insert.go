@@ -225,12 +225,18 @@ func both(a, b []string) []string {
 }
 
 // reads reports whether the new shape depends on one of the columns, or may: which
-// ones a key is generated from is not known.
+// ones a key is generated from is not known. A row whose key changes is synced even
+// where up does not read that: a backfill may have passed its new place.
 func (m *Migration) reads(columns []string) bool {
+	return len(columns) > 0 && m.generatedKey() || m.names(columns)
+}
+
+// names reports whether one of the columns is an old one or one of the key.
+func (m *Migration) names(columns []string) bool {
 	for _, c := range columns {
 		if has(m.Rule.Old.Columns, c) || has(m.Rule.Old.Key, c) {
 			return true
 		}
 	}
-	return len(columns) > 0 && m.readsGenerated()
+	return false
 }

@@ -4,8 +4,6 @@ import (
 	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
-
-	"github.com/pgjanus/pgjanus/rules"
 )
 
 // Applications that save whole rows assign the key, too: SET id = $1, .. WHERE
@@ -56,17 +54,6 @@ func (w *planning) moved(m *Migration, targets []*pg_query.Node, s setting, acti
 func (m *Migration) generatedKey() bool {
 	for _, k := range m.self().Key {
 		if m.self().Old.Column(k.Name).Generated != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// readsGenerated reports whether the new shape depends on such a column: the new rows
-// belong to the key, and up may read it.
-func (m *Migration) readsGenerated() bool {
-	for _, k := range m.self().Key {
-		if m.self().Old.Column(k.Name).Generated != 0 && (m.Rule.Kind == rules.Rows || m.self().upReads(k.Name)) {
 			return true
 		}
 	}

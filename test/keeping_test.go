@@ -100,7 +100,7 @@ func TestAKeyThatMovesWithoutBeingNamedTakesItsNewRowsAlong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := &gate{t: t, direct: pgtest.Database(t)}
 			pgtest.Exec(t, g.direct, `
-				CREATE TABLE lines (n int, words text[], note text, id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY, label text);
+				CREATE TABLE lines (n int, words text[], note text, id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY, label text, mark text);
 				CREATE TABLE words (id bigserial PRIMARY KEY, line int, word text, `+keys+`)`)
 			g.serve()
 			g.use(`migrations:
@@ -116,11 +116,21 @@ func TestAKeyThatMovesWithoutBeingNamedTakesItsNewRowsAlong(t *testing.T) {
     old: {table: public.lines, key: [id], columns: [note]}
     new: {table: public.lines, columns: [label]}
     up: {label: "concat(old.note, old.id)"}
+  - name: marks
+    phase: dualwrite
+    kind: columns
+    old: {table: public.lines, key: [id], columns: [note]}
+    new: {table: public.lines, columns: [mark]}
+    up: {mark: "concat('*', old.note)"}
 `)
-			g.takes(t, pgtest.Connect(t, g.dsn), "INSERT INTO lines (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE lines SET n = 3 WHERE n = 1",
+			conn := pgtest.Connect(t, g.dsn)
+			g.takes(t, conn, "INSERT INTO lines (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE lines SET n = 3 WHERE n = 1",
 				"UPDATE lines SET n = 4, words = '{c}' WHERE n = 3", "UPDATE lines SET n = 5, words = '{d,e}', note = 'x' WHERE n = 4", "UPDATE lines SET note = 'y', n = n + 1 WHERE n = 5",
 				"INSERT INTO lines (n, words) VALUES (6, '{f}') ON CONFLICT (id) DO UPDATE SET n = 7, words = excluded.words, note = 'z'",
 				"INSERT INTO lines (n, note) VALUES (7, 'x') ON CONFLICT (id) DO UPDATE SET n = 8")
+			// A row that is not filled and comes to stand where the backfill has been.
+			pgtest.Exec(t, g.direct, "INSERT INTO lines (n, words, note) VALUES (100, '{u}', 'u')")
+			g.takes(t, conn, "UPDATE lines SET n = 1 WHERE n = 100")
 		})
 	}
 }
