@@ -58,6 +58,17 @@ func TestAnAssignmentThatMovesTheKeyAllTheSame(t *testing.T) {
 	pgtest.Agree(t, g.direct)
 }
 
+// A second foreign key may carry the new rows over, behind RETURNING.
+func TestAnAssignmentThatMovesTheKeyUnderTwoForeignKeys(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "ALTER TABLE order_items DROP CONSTRAINT order_items_order_id_fkey",
+		"ALTER TABLE order_items ADD CONSTRAINT z FOREIGN KEY (order_id) REFERENCES orders ON UPDATE CASCADE",
+		"ALTER TABLE order_items ADD CONSTRAINT a FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE")
+	g.phase("dualwrite")
+	g.takes(t, pgtest.Connect(t, g.dsn), `INSERT INTO orders (id, items) VALUES (9007199254740993, '[{"sku":"a"}]')`,
+		`UPDATE orders SET id = 9007199254740993::float8, items = '[{"sku":"b"}]' WHERE id = 9007199254740993::float8`)
+}
+
 // Nor does a statement name a key that is generated, or that a trigger changes.
 func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
 	g := &gate{t: t, direct: pgtest.Database(t)}
