@@ -151,8 +151,14 @@ func (m *Migration) cascade(idle bool) *catalog.ForeignKey {
 	return nil
 }
 
-// keyCascades reports whether the database carries a change of the key over.
+// keyCascades reports whether the database carries a change of the key over: one
+// foreign key along the parents is enough, where several are carried out.
 func (m *Migration) keyCascades() bool {
-	fk := m.foreignKey()
-	return fk != nil && fk.OnUpdate == 'c'
+	for i := range m.New.ForeignKeys {
+		fk := &m.New.ForeignKeys[i]
+		if !fk.Idle && fk.RefTable == m.Old.Name && fk.OnUpdate == 'c' && len(fk.Columns) == len(m.Rule.New.Parents) && m.along(fk) {
+			return true
+		}
+	}
+	return false
 }

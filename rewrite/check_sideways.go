@@ -10,29 +10,39 @@ import (
 // sideways refuses foreign keys by which a write of one key, or the sync of it, would
 // reach new rows of another, or more rows of its own: those of the new table to
 // itself or to the old one, apart from that along the parents. No statement shows
-// which rows they write.
+// which rows they write. Of those along the parents it refuses what does more to new
+// rows than to let them go and move with their old row.
 func (c *check) sideways(m *Migration) {
 	tables := append(m.oldTables(), m.Rule.New.Table)
 	for i := range m.New.ForeignKeys {
 		fk := &m.New.ForeignKeys[i]
 		to := slices.Index(tables, rules.Table{Schema: fk.RefTable.Schema, Name: fk.RefTable.Name})
-		if fk.Idle || to < 0 || to < len(tables)-1 && m.along(fk) {
+		if fk.Idle || to < 0 {
 			continue
 		}
-		if fk.OnDelete == 'c' {
+		along := to < len(tables)-1 && m.along(fk)
+		if fk.OnDelete == 'c' && !along {
 			c.fail(c.rule.New.Pos, "let it be ON DELETE NO ACTION or SET NULL", "the foreign key %s of %s to %s deletes rows that are there in the old shape", fk.Name, m.New.Name, fk.RefTable)
 			continue
 		}
-		changes := fk.Sets
+		changes := slices.Clone(fk.Sets)
 		if fk.OnUpdate != 'a' && fk.OnUpdate != 'r' {
-			changes = fk.Columns
+			changes = append(changes, fk.Columns...)
 		}
 		for _, column := range changes {
-			if m.downReads([]string{column}) {
+			switch {
+			case along && m.parentOf(column) && fk.OnUpdate == 'c' && !has(fk.Sets, column):
+				continue
+			case along && m.parentOf(column):
+				c.fail(c.rule.New.Pos, "let it be ON DELETE CASCADE, and ON UPDATE NO ACTION or CASCADE",
+					"the foreign key %s of %s to %s changes %s, so that new rows would lose their old one", fk.Name, m.New.Name, fk.RefTable, column)
+			case m.downReads([]string{column}):
 				c.fail(c.rule.New.Pos, "let it be ON DELETE and ON UPDATE NO ACTION",
 					"the foreign key %s of %s to %s changes %s, which would not be changed in the old shape", fk.Name, m.New.Name, fk.RefTable, column)
-				break
+			default:
+				continue
 			}
+			break
 		}
 	}
 }

@@ -75,16 +75,14 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 		if m == nil || len(c.problems) > 0 {
 			continue
 		}
-		if m.Rule.Active() {
-			p.active = true
-			if err := m.buildSyncs(); err != nil {
-				return nil, fmt.Errorf("migration %s: %w", m.Rule.Name, err)
-			}
-		}
+		p.active = p.active || m.Rule.Active()
 		p.migrations = append(p.migrations, m)
 		p.relate(m)
 	}
 	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	if err := p.buildSyncs(); err != nil {
 		return nil, err
 	}
 	p.focus()
@@ -107,6 +105,20 @@ func Compile(set *rules.Set, snap *catalog.Snapshot, epoch uint64) (*Planner, er
 	}
 	p.mentions = newMentions(names, p.aside.words...)
 	return p, nil
+}
+
+// buildSyncs makes the functions of the active migrations.
+func (p *Planner) buildSyncs() error {
+	p.findSiblings()
+	for _, m := range p.migrations {
+		if !m.Rule.Active() {
+			continue
+		}
+		if err := m.buildSyncs(); err != nil {
+			return fmt.Errorf("migration %s: %w", m.Rule.Name, err)
+		}
+	}
+	return nil
 }
 
 // columnNames lists the columns of which plans must know that a statement names them.

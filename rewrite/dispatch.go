@@ -155,11 +155,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 		return err
 	}
 	w.lastvals()
-	for _, m := range w.migrations {
-		if to := w.touched[m]; to != 0 {
-			w.stmt.Syncs = append(w.stmt.Syncs, w.syncFor(m, to))
-		}
-	}
+	w.syncs()
 	w.name(raw.Stmt, from, to)
 	return nil
 }

@@ -44,7 +44,7 @@ func (m *Migration) inlines() bool {
 	for _, t := range append(m.up[:len(m.up):len(m.up)], m.down...) {
 		seen = seen && m.sees(t.cols...)
 	}
-	return seen && !m.reserved && !m.collated()
+	return seen && !m.reserved && !m.collated() && !m.generatedKey() // what such a key will be the statement does not say
 }
 
 // inlineUpdate edits SET so that it computes the new columns as well.
@@ -57,7 +57,7 @@ func (w *planning) inlineUpdate(m *Migration, n *pg_query.UpdateStmt) bool {
 	end := w.setEnd(tokenAt(w.tokens, int(n.TargetList[len(n.TargetList)-1].GetResTarget().Location)))
 	for i, t := range n.TargetList {
 		target := t.GetResTarget()
-		if !m.reads([]string{target.Name}) {
+		if !m.names([]string{target.Name}) {
 			continue
 		}
 		value, ok := w.constant(target.Val)
@@ -176,7 +176,7 @@ func (w *planning) insertValues(m *Migration, columns []string, items []*pg_quer
 	}
 	given := map[string]string{}
 	for i, name := range columns {
-		if !m.reads([]string{name}) || items[i].GetSetToDefault() != nil {
+		if !m.names([]string{name}) || items[i].GetSetToDefault() != nil {
 			continue
 		}
 		if override == pg_query.OverridingKind_OVERRIDING_USER_VALUE && m.Old.Column(name).Identity != 0 {

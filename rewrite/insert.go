@@ -45,6 +45,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			case m.byKeysOnly(),
 				w.deletes,                    // ON DELETE CASCADE runs at the statement's end, and a key that was deleted may be inserted again
 				w.several && m.keyCascades(), // so does ON UPDATE CASCADE, and a key that was moved may be inserted again
+				rel.stirs(m),
 				m.settlesLater(onInsert, nil) || updates(n.OnConflictClause) && m.settlesLater(onUpdate, moved(toSyncEarly)):
 				w.sync(wr, m, rowName(n.Relation))
 			case updates(n.OnConflictClause):
@@ -56,7 +57,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 		}
 		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
 			w.concern(m)
-			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) {
+			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) && !rel.stirs(m) {
 				continue
 			}
 		}
@@ -223,8 +224,15 @@ func both(a, b []string) []string {
 	return all
 }
 
-// reads reports whether the new shape depends on one of the columns.
+// reads reports whether the new shape depends on one of the columns, or may: which
+// ones a key is generated from is not known. A row whose key changes is synced even
+// where up does not read that: a backfill may have passed its new place.
 func (m *Migration) reads(columns []string) bool {
+	return len(columns) > 0 && m.generatedKey() || m.names(columns)
+}
+
+// names reports whether one of the columns is an old one or one of the key.
+func (m *Migration) names(columns []string) bool {
 	for _, c := range columns {
 		if has(m.Rule.Old.Columns, c) || has(m.Rule.Old.Key, c) {
 			return true

@@ -38,8 +38,11 @@ const (
 // foreign key is one of actions.
 func (w *planning) moved(m *Migration, targets []*pg_query.Node, s setting, actions string) []string {
 	var columns []string
-	fk := m.foreignKey()
-	checked := fk != nil && strings.IndexByte(actions, fk.OnUpdate) >= 0
+	fk, action := m.foreignKey(), byte('c')
+	if fk != nil && !m.keyCascades() {
+		action = fk.OnUpdate
+	}
+	checked := fk != nil && strings.IndexByte(actions, action) >= 0
 	for _, n := range targets {
 		t := n.GetResTarget()
 		kept := len(t.Indirection) == 0 && m.isKey(t.Name) && (s.column(t.Val, t.Name) || checked && w.compared(t, s))
@@ -48,6 +51,16 @@ func (w *planning) moved(m *Migration, targets []*pg_query.Node, s setting, acti
 		}
 	}
 	return columns
+}
+
+// generatedKey reports whether the database computes a column of the key.
+func (m *Migration) generatedKey() bool {
+	for _, k := range m.self().Key {
+		if m.self().Old.Column(k.Name).Generated != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *Migration) isKey(column string) bool {

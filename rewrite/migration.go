@@ -23,8 +23,9 @@ type Migration struct {
 	// downColumns are the columns of the new table that down reads, kind rows.
 	downColumns []string
 
-	itself   *Migration // set where this is how a lens shows it
-	reserved bool       // as in lens
+	siblings []*Migration // the other active ones of the old table
+	itself   *Migration   // set where this is how a lens shows it
+	reserved bool         // as in lens
 }
 
 // KeyColumn is one column of the old table's primary key.

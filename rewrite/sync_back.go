@@ -48,36 +48,56 @@ func writtenBack(migration string) string {
 
 // rowsBack makes the old columns of the keys in the settings what down says.
 func (b *block) rowsBack(s syncText) {
-	b.takeKeys(s)
-	b.demandParents(s)
-	b.variable("missing", "bigint")
-	b.statement(s, label+".missing", syncText.lockParents)
+	b.lockOld(s)
 	b.demandFilled(s, fmt.Sprintf("%s cannot be written", s.New.Name))
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.drawBack(s)
 	b.line("END IF;")
 	b.guard(s)
-	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
-	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
-	b.line("END IF;")
-	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.rowsDown) })
-	if s.triggered(onUpdate) {
-		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
-			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
-	}
+	b.demandOld(s)
+	b.writeOld(s)
 }
 
 // rowsCheck fails where the keys in the settings disagree: for a statement that
-// writes both shapes itself.
+// writes both shapes itself. It may have written new rows of keys whose old rows it
+// has not, so those are locked here, and written where a lock would not be noticed.
 func (b *block) rowsCheck(s syncText) {
-	b.takeKeys(s)
-	b.demandParents(s)
+	b.lockOld(s)
 	b.guard(s)
+	b.demandOld(s)
 	b.raise(s, syncText.rowsKept, "23000", "what was written to "+s.Old.Name.String()+" contradicts what was written to "+s.New.Name.String(),
 		"Write one of them, or both so that they agree.")
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.whenKeys(s, syncText.moreThanUp, func() { b.drawBack(s) })
 	b.line("END IF;")
+	b.line("IF %s THEN", fixedSnapshot)
+	b.writeOld(s)
+	b.line("END IF;")
+}
+
+// lockOld takes the keys from the settings, locks their old rows, and counts those
+// that are missing.
+func (b *block) lockOld(s syncText) {
+	b.takeKeys(s)
+	b.demandParents(s)
+	b.variable("missing", "bigint")
+	b.statement(s, label+".missing", syncText.lockParents)
+}
+
+// demandOld fails for new rows whose old row is missing.
+func (b *block) demandOld(s syncText) {
+	b.line("IF %s.missing OPERATOR(pg_catalog.>) 0 THEN", label)
+	b.raise(s, syncText.orphaned, "23503", fmt.Sprintf("a row of %s has no row in %s", s.New.Name, s.Old.Name), "Write the old row first.")
+	b.line("END IF;")
+}
+
+// writeOld makes the old columns what down says.
+func (b *block) writeOld(s syncText) {
+	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.rowsDown) })
+	if s.triggered(onUpdate) {
+		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
+			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
+	}
 }
 
 // drawBack lets all syncs know that new rows may be more than what up gave.

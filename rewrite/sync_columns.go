@@ -16,7 +16,7 @@ func (b *block) columnsOfKeys(s syncText) {
 // columns updates the new columns of the touched rows that disagree, and where a
 // trigger of the user for UPDATE has seen to it that some still do, fails.
 func (b *block) columns(s syncText) {
-	b.statement(s, "", syncText.columnsUpdate)
+	b.stirring(s, func() { b.statement(s, "", syncText.columnsUpdate) })
 	if s.triggered(onUpdate) {
 		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the new shape from being written", "Let the trigger pass updates that change no column but "+quoted(s.UpColumns())+".")
 	}

@@ -40,7 +40,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 			}
 		case w.both[m.self()]:
 			w.settle(wr, m, rowName(n.Relation), checking)
-		case m.Rule.Kind == rules.Rows && !m.byKeysOnly() && !m.settlesLater(onUpdate, moved):
+		case m.Rule.Kind == rules.Rows && !m.byKeysOnly() && !m.settlesLater(onUpdate, moved) && !rel.stirs(m):
 			w.call(wr, m, m.syncs.byRow, rowName(n.Relation))
 		default:
 			w.sync(wr, m, rowName(n.Relation))
@@ -55,7 +55,7 @@ func (w *planning) update(n *pg_query.UpdateStmt, from, to int) (*write, error) 
 // settlesLater reports whether RETURNING may not yet tell what the old and the
 // new rows will be: a trigger of the user may write the row again behind it, and
 // ON UPDATE CASCADE gives new rows another key behind it, be the key moved by
-// the statement or by a trigger.
+// the statement, by a trigger, or by what it is generated from.
 func (m *Migration) settlesLater(e event, moved []string) bool {
 	for _, t := range m.Old.Triggers {
 		if (e == onInsert && t.Insert || e == onUpdate && t.Update) && (!t.Before || m.keyCascades()) {
@@ -67,5 +67,5 @@ func (m *Migration) settlesLater(e event, moved []string) bool {
 			return true
 		}
 	}
-	return false
+	return e == onUpdate && m.keyCascades() && m.generatedKey()
 }

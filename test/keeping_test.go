@@ -58,6 +58,17 @@ func TestAnAssignmentThatMovesTheKeyAllTheSame(t *testing.T) {
 	pgtest.Agree(t, g.direct)
 }
 
+// A second foreign key may carry the new rows over, behind RETURNING.
+func TestAnAssignmentThatMovesTheKeyUnderTwoForeignKeys(t *testing.T) {
+	g := newGate(t, 0)
+	pgtest.Exec(t, g.direct, "ALTER TABLE order_items DROP CONSTRAINT order_items_order_id_fkey",
+		"ALTER TABLE order_items ADD CONSTRAINT z FOREIGN KEY (order_id) REFERENCES orders ON UPDATE CASCADE",
+		"ALTER TABLE order_items ADD CONSTRAINT a FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE")
+	g.phase("dualwrite")
+	g.takes(t, pgtest.Connect(t, g.dsn), `INSERT INTO orders (id, items) VALUES (9007199254740993, '[{"sku":"a"}]')`,
+		`UPDATE orders SET id = 9007199254740993::float8, items = '[{"sku":"b"}]' WHERE id = 9007199254740993::float8`)
+}
+
 // Nor does a statement name a key that is generated, or that a trigger changes.
 func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
 	g := &gate{t: t, direct: pgtest.Database(t)}
@@ -87,5 +98,50 @@ func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
 	for _, table := range []string{"lines", "notes"} {
 		g.takes(t, conn, "INSERT INTO "+table+" (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE "+table+" SET n = 3, words = '{c}' WHERE n = 2")
 		g.refuses(t, conn, []string{"23503"}, "UPDATE "+table+" SET n = 4 WHERE n = 1", "UPDATE "+table+" SET n = 4, words = '{}' WHERE n = 3")
+	}
+}
+
+// A foreign key carries the change over at the end of the statement, be it one of two,
+// and what up says may hang on the key.
+func TestAKeyThatMovesWithoutBeingNamedTakesItsNewRowsAlong(t *testing.T) {
+	for name, keys := range map[string]string{
+		"one foreign key":  "FOREIGN KEY (line) REFERENCES lines ON DELETE CASCADE ON UPDATE CASCADE",
+		"two foreign keys": "CONSTRAINT z FOREIGN KEY (line) REFERENCES lines ON UPDATE CASCADE, CONSTRAINT a FOREIGN KEY (line) REFERENCES lines ON DELETE CASCADE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &gate{t: t, direct: pgtest.Database(t)}
+			pgtest.Exec(t, g.direct, `
+				CREATE TABLE lines (n int, words text[], note text, id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY, label text, mark text);
+				CREATE TABLE words (id bigserial PRIMARY KEY, line int, word text, `+keys+`)`)
+			g.serve()
+			g.use(`migrations:
+  - name: lines
+    phase: dualwrite
+    kind: rows
+    old: {table: public.lines, key: [id], columns: [words]}
+    new: {table: public.words, parent: {line: id}}
+    up: SELECT concat(w, old.id) AS word FROM unnest(old.words) AS w
+  - name: labels
+    phase: dualwrite
+    kind: columns
+    old: {table: public.lines, key: [id], columns: [note]}
+    new: {table: public.lines, columns: [label]}
+    up: {label: "concat(old.note, old.id)"}
+  - name: marks
+    phase: dualwrite
+    kind: columns
+    old: {table: public.lines, key: [id], columns: [note]}
+    new: {table: public.lines, columns: [mark]}
+    up: {mark: "concat('*', old.note)"}
+`)
+			conn := pgtest.Connect(t, g.dsn)
+			g.takes(t, conn, "INSERT INTO lines (n, words) VALUES (1, '{a,b}'), (2, '{}')", "UPDATE lines SET n = 3 WHERE n = 1",
+				"UPDATE lines SET n = 4, words = '{c}' WHERE n = 3", "UPDATE lines SET n = 5, words = '{d,e}', note = 'x' WHERE n = 4", "UPDATE lines SET note = 'y', n = n + 1 WHERE n = 5",
+				"INSERT INTO lines (n, words) VALUES (6, '{f}') ON CONFLICT (id) DO UPDATE SET n = 7, words = excluded.words, note = 'z'",
+				"INSERT INTO lines (n, note) VALUES (7, 'x') ON CONFLICT (id) DO UPDATE SET n = 8")
+			// A row that is not filled and comes to stand where the backfill has been.
+			pgtest.Exec(t, g.direct, "INSERT INTO lines (n, words, note) VALUES (100, '{u}', 'u')")
+			g.takes(t, conn, "UPDATE lines SET n = 1 WHERE n = 100")
+		})
 	}
 }
