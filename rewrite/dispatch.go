@@ -215,7 +215,7 @@ func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
 	switch n := stmt.Node.(type) {
 	case *pg_query.Node_InsertStmt:
 		w.planned[n.InsertStmt] = true
-		return w.insert(n.InsertStmt, from, to)
+		return w.insert(n.InsertStmt, to)
 	case *pg_query.Node_UpdateStmt:
 		w.planned[n.UpdateStmt] = true
 		return w.update(n.UpdateStmt, from, to)
