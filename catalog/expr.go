@@ -124,6 +124,6 @@ func describe(ctx context.Context, tx pgx.Tx, r ExprRequest, table uint32) (Expr
 	}
 	n := parseNodes(tree)
 	u, err := n.uses(ctx, tx)
-	e.Volatile, e.Stable, e.Functions = u.volatile, u.stable, u.functions
+	e.Volatile, e.Stable, e.Functions, e.Implied = u.volatile, u.stable, u.functions, u.implied
 	return e, err
 }

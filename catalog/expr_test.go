@@ -222,6 +222,33 @@ func TestFunctionsOfTheUserAreNamed(t *testing.T) {
 	}
 }
 
+// Printed without a name, they are those that the reader's search_path leads to.
+func TestOperatorsThatSQLDoesNotNameAreNamed(t *testing.T) {
+	conn := database(t, people, `
+		CREATE TYPE mood AS ENUM ('sad', 'ok');
+		CREATE FUNCTION alike(mood, mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+		CREATE OPERATOR = (LEFTARG = mood, RIGHTARG = mood, FUNCTION = alike);`)
+	const moods = "public.=(public.mood,public.mood)"
+	for sql, want := range map[string]string{
+		`CASE old.name::mood WHEN 'sad' THEN 1 END`:                                                 moods,
+		`CASE old.id WHEN 1 THEN CASE WHEN old.name::mood = 'sad' THEN 1 END END`:                   "",
+		`CASE WHEN old.name::mood = 'sad' THEN 1 END`:                                               "",
+		`NULLIF(old.name::mood, 'sad')`:                                                             moods,
+		`NULLIF(old.name, 'sad')::mood = 'ok'`:                                                      "",
+		`old.name::mood IS DISTINCT FROM 'sad'`:                                                     moods,
+		`NOT (old.id, old.name::mood) IS NOT DISTINCT FROM (1, 'sad')`:                              moods,
+		`old.name::mood IN ('sad', 'ok')`:                                                           "",
+		`old.name::mood IN (SELECT 'ok'::mood)`:                                                     "",
+		`SELECT 1 FROM (SELECT old.name::mood AS m) a JOIN (SELECT 'ok'::mood AS m) b USING (m)`:    moods,
+		`SELECT 1 FROM (SELECT old.name::mood AS m) a NATURAL JOIN (SELECT 'ok'::mood AS m) b`:      moods,
+		`SELECT 1 FROM (SELECT old.name::mood AS m) a JOIN (SELECT 'ok'::mood AS m) b ON a.m = b.m`: "",
+	} {
+		if e := resolveOne(t, conn, ScalarOverOld, "people", sql); e.Err != nil || strings.Join(e.Implied, ",") != want {
+			t.Errorf("%s: %q (%v), want %q", sql, e.Implied, e.Err, want)
+		}
+	}
+}
+
 func TestTablesBesideItsOwnAreNamed(t *testing.T) {
 	conn := database(t, people, `CREATE TABLE "Kinds" (id int, kind text); CREATE VIEW kinds AS SELECT * FROM "Kinds"; CREATE SEQUENCE s`)
 	for sql, want := range map[string][]Name{

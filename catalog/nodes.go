@@ -13,6 +13,7 @@ type nodes struct {
 	kinds     map[string]bool // FUNCEXPR, CONST ..
 	functions []uint32        // called by name, as aggregate or window function
 	operators []uint32
+	implied   []uint32 // those of them that printed SQL has no place for
 	inputs    []uint32 // result types of casts through text
 	outputs   []uint32 // argument types of casts through text
 	values    []string // CURRENT_TIMESTAMP and its like
@@ -25,6 +26,9 @@ type node struct {
 	field    string
 	typ      uint32 // its result type, 0 when the node does not say
 	argument uint32 // the result type of its first child
+	operator uint32
+	tests    bool // it compares what stands behind CASE
+	using    bool // a join with USING
 }
 
 // parseNodes never fails: text of an unknown form yields what it could read.
@@ -40,6 +44,7 @@ func parseNodes(tree string) nodes {
 			last := open[len(open)-1]
 			open = open[:len(open)-1]
 			n.close(last)
+			n.imply(last, open)
 			if len(open) > 0 && open[len(open)-1].argument == 0 {
 				open[len(open)-1].argument = last.typ
 			}
@@ -89,6 +94,7 @@ func words(tree string, fn func(string)) {
 func (n *nodes) value(at *node, w string) {
 	field := at.field
 	at.field = ""
+	at.using = at.using || field == "usingClause" && w != "<>"
 	number, err := strconv.ParseUint(w, 10, 32)
 	if err != nil {
 		return
@@ -98,7 +104,7 @@ func (n *nodes) value(at *node, w string) {
 	case "funcid", "aggfnoid", "winfnoid":
 		n.functions = append(n.functions, oid)
 	case "opno":
-		n.operators = append(n.operators, oid)
+		n.operators, at.operator = append(n.operators, oid), oid
 	case "funcformat":
 		n.calls = n.calls || oid == 0 // COERCE_EXPLICIT_CALL
 		n.calls = n.calls || oid == 3 // COERCE_SQL_SYNTAX
@@ -127,6 +133,30 @@ func (n *nodes) close(at node) {
 	n.inputs = append(n.inputs, at.typ)
 	if at.argument != 0 {
 		n.outputs = append(n.outputs, at.argument)
+	}
+}
+
+// imply notes the operator of IS DISTINCT FROM, NULLIF, CASE .. WHEN or USING. To it
+// leads the search_path of whoever reads the printed text. open are the nodes around at.
+func (n *nodes) imply(at node, open []node) {
+	implied := at.tests
+	switch at.kind {
+	case "DISTINCTEXPR", "NULLIFEXPR":
+		implied = true
+	case "CASETESTEXPR":
+		for i := len(open) - 1; i >= 0 && open[i].kind != "WHEN"; i-- {
+			if open[i].kind == "OPEXPR" {
+				open[i].tests = true
+				break
+			}
+		}
+	case "OPEXPR":
+		for _, o := range open {
+			implied = implied || o.using && o.field == "quals"
+		}
+	}
+	if implied {
+		n.implied = append(n.implied, at.operator)
 	}
 }
 

@@ -258,6 +258,9 @@ func (c *check) resolved(e rules.Expr, id string) *catalog.Expr {
 	if len(x.Volatile) > 0 {
 		c.fail(e.Pos, "up and down must give the same result every time; a function that does can be declared IMMUTABLE or STABLE", "the expression uses %s, which is volatile", quoted(x.Volatile))
 	}
+	if len(x.Implied) > 0 {
+		c.fail(e.Pos, "write the comparison out (CASE WHEN a = b, JOIN .. ON a = b), or cast to a built-in type", "the expression compares by %s without a name for it (IS DISTINCT FROM, NULLIF, CASE .. WHEN or USING), which sessions with another search_path do not find", strings.Join(x.Implied, ", "))
+	}
 	if len(x.Stable) > 0 {
 		c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s uses %s, whose result depends on session settings such as TimeZone and DateStyle",
 			c.file, c.rule.Name, quoted(x.Stable)))

@@ -154,7 +154,7 @@ func (w *planning) statement(raw *pg_query.RawStmt) error {
 	if err := w.sights(raw.Stmt, from, to); err != nil {
 		return err
 	}
-	w.lastvals()
+	w.lastvals(raw.Stmt)
 	w.syncs()
 	w.name(raw.Stmt, from, to)
 	return nil
@@ -214,7 +214,7 @@ func (w *planning) write(stmt *pg_query.Node, from, to int) (*write, error) {
 	switch n := stmt.Node.(type) {
 	case *pg_query.Node_InsertStmt:
 		w.planned[n.InsertStmt] = true
-		return w.insert(n.InsertStmt, from, to)
+		return w.insert(n.InsertStmt, to)
 	case *pg_query.Node_UpdateStmt:
 		w.planned[n.UpdateStmt] = true
 		return w.update(n.UpdateStmt, from, to)

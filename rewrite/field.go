@@ -47,6 +47,9 @@ func (h *hiding) note(stmt *pg_query.Node) {
 // (name).*.
 func (h *hiding) field(n *pg_query.A_Indirection, s *scope) {
 	if ref := n.Arg.GetColumnRef(); ref != nil {
+		if s.whole(ref).calls(n.Indirection[0]) {
+			return
+		}
 		h.done[ref] = true
 		h.open(ref, s)
 		return

@@ -121,7 +121,7 @@ func (w *planning) setEnd(i int) int {
 }
 
 // inlineInsert edits the column list and every row of VALUES.
-func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to int) bool {
+func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, to int) bool {
 	sel := n.SelectStmt.GetSelectStmt()
 	rows := sel.GetValuesLists()
 	if sel.GetWithClause() != nil || len(sel.GetSortClause()) > 0 || sel.GetLimitCount() != nil || sel.GetLimitOffset() != nil {
@@ -136,7 +136,8 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 			return false
 		}
 	}
-	values := next(w.tokens[:to], from, pg_query.Token_VALUES)
+	listed := next(w.tokens, tokenAt(w.tokens, int(n.Cols[len(n.Cols)-1].GetResTarget().Location)), tokenClose)
+	values := next(w.tokens[:to], listed+1, pg_query.Token_VALUES) // the table's alias may be called so, too
 	if values < 0 {
 		return false
 	}
@@ -161,8 +162,7 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, from, to i
 		texts[i] = text
 	}
 	names := list(m.UpColumns(), func(_ int, c string) string { return Ident(c) })
-	last := tokenAt(w.tokens, int(n.Cols[len(n.Cols)-1].GetResTarget().Location))
-	w.edits.insert(w.tokens[last].end, ", "+names)
+	w.edits.insert(w.tokens[listed-1].end, ", "+names)
 	for i, open := range opens {
 		w.edits.insert(w.tokens[closing(w.tokens, open)-1].end, ", "+texts[i])
 	}

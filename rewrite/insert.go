@@ -9,7 +9,7 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) {
+func (w *planning) insert(n *pg_query.InsertStmt, to int) (*write, error) {
 	rel, err := w.target(n.Relation)
 	if rel == nil || err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (w *planning) insert(n *pg_query.InsertStmt, from, to int) (*write, error) 
 			}
 			continue
 		}
-		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, from, to) {
+		if !m.tolerant() && !m.reads(mayChange(n.OnConflictClause, m.Old)) && !m.conflictsElsewhere(n.OnConflictClause) && w.inlineInsert(m, n, to) {
 			w.concern(m)
 			if !m.triggered(onInsert) && !(updates(n.OnConflictClause) && m.triggered(onUpdate)) && !rel.stirs(m) {
 				continue

@@ -93,9 +93,10 @@ func (p *Planner) keepsLastval() bool {
 	return p.snapshot.Lastval
 }
 
-// lastvals puts pgjanus.lastval in the place of lastval.
-func (w *planning) lastvals() {
-	if !w.lastval {
+// lastvals puts pgjanus.lastval in the place of lastval, but for what is stored: a
+// default or a view would go with the schema pgjanus when that is removed.
+func (w *planning) lastvals(stmt *pg_query.Node) {
+	if !w.lastval || stores(stmt) {
 		return
 	}
 	for _, n := range w.nodes {
@@ -112,6 +113,21 @@ func (w *planning) lastvals() {
 		w.edits.replace(w.tokens[first].start, w.tokens[last].end-w.tokens[first].start, "pgjanus.lastval")
 		w.stmt.Outcome = Rewrite
 	}
+}
+
+// stores reports whether a statement may store an expression, in place of evaluating
+// it or beside that.
+func stores(stmt *pg_query.Node) bool {
+	switch n := stmt.Node.(type) {
+	case *pg_query.Node_SelectStmt, *pg_query.Node_InsertStmt, *pg_query.Node_UpdateStmt, *pg_query.Node_DeleteStmt, *pg_query.Node_MergeStmt,
+		*pg_query.Node_PrepareStmt, *pg_query.Node_ExecuteStmt, *pg_query.Node_DeclareCursorStmt, *pg_query.Node_CopyStmt, *pg_query.Node_CallStmt:
+		return false
+	case *pg_query.Node_ExplainStmt:
+		return stores(n.ExplainStmt.Query)
+	case *pg_query.Node_CreateTableAsStmt:
+		return n.CreateTableAsStmt.Objtype == pg_query.ObjectType_OBJECT_MATVIEW
+	}
+	return true
 }
 
 // WithoutLastval leaves pgjanus.lastval(), and what it called, out of the context of an error.

@@ -167,6 +167,9 @@ func (h *hiding) joins(n node, results []*pg_query.Node, s *scope) {
 		first := tokenAt(h.tokens, int(src.rv.Location))
 		last := h.afterName(src.rv) - 1
 		name := h.text[h.tokens[first].start:h.tokens[last].end]
+		if last+1 < len(h.tokens) && h.tokens[last+1].kind == tokenStar {
+			last++ // name *, which is name
+		}
 		text := fmt.Sprintf("(SELECT %s FROM %s)", src.rel.seenAs(), name)
 		if src.rv.Alias == nil {
 			text += " AS " + Ident(src.rv.Relname)

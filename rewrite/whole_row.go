@@ -15,6 +15,7 @@ var ofAnyRow = map[string]bool{
 	"json_object_agg": true, "jsonb_object_agg": true, "count": true, "num_nulls": true, "num_nonnulls": true,
 	"format": true, "concat": true, "concat_ws": true, "min": true, "max": true, "string_agg": true,
 	"first_value": true, "last_value": true, "nth_value": true, "lag": true, "lead": true, "any_value": true,
+	"hash_record": true, "hash_record_extended": true, "quote_literal": true, "quote_nullable": true, "record_out": true,
 }
 
 // ofAnyText lists the types that a row can be cast to but its own.
@@ -91,6 +92,7 @@ func (src *source) asRecord() string {
 func (h *hiding) row(ref *pg_query.ColumnRef, s *scope) {
 	src := s.whole(ref)
 	if src == nil {
+		h.called(ref, s)
 		return
 	}
 	if len(ref.Fields) > 1 {
@@ -100,6 +102,26 @@ func (h *hiding) row(ref *pg_query.ColumnRef, s *scope) {
 		h.swap(i, i, "("+src.record()+")")
 	}
 	h.seen(src.rel)
+}
+
+// called puts the row without hidden columns into u.to_jsonb, which is to_jsonb(u).
+func (h *hiding) called(ref *pg_query.ColumnRef, s *scope) {
+	last := len(ref.Fields) - 1
+	if last < 1 {
+		return
+	}
+	if src := s.find(ref.Fields[:last]); src.calls(ref.Fields[last]) {
+		i := tokenAt(h.tokens, int(ref.Location))
+		h.swap(i, i+2*last, Ident(ref.Fields[last].GetString_().GetSval())+"("+src.record()+")")
+		h.seen(src.rel)
+	}
+}
+
+// calls reports whether a field of the row of a source is none, but a function of any
+// row.
+func (src *source) calls(field *pg_query.Node) bool {
+	name := field.GetString_().GetSval()
+	return src != nil && src.rel != nil && ofAnyRow[name] && !src.mayHave(name)
 }
 
 // unwrapped writes out (name).*.
@@ -115,10 +137,13 @@ func (h *hiding) unwrapped(in *pg_query.A_Indirection, s *scope) {
 		return
 	}
 	first, last := i, i
+	if len(ref.Fields) > 1 { // (name.*).*
+		last = h.starAt(i)
+	}
 	for first > 0 && last+1 < len(h.tokens) && h.tokens[first-1].kind == tokenOpen && h.tokens[last+1].kind == tokenClose {
 		first, last = first-1, last+1
 	}
-	if len(ref.Fields) > 1 || first == i || last+2 >= len(h.tokens) || h.tokens[last+2].kind != tokenStar {
+	if first == i || last+2 >= len(h.tokens) || h.tokens[last+2].kind != tokenStar {
 		return
 	}
 	h.swap(first, last+2, src.list())

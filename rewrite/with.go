@@ -2,9 +2,9 @@ package rewrite
 
 import (
 	"fmt"
-	"strings"
 
 	pg_query "github.com/pganalyze/pg_query_go/v5"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // with plans the writes in a top-level WITH clause (Postgres allows them at no
@@ -34,7 +34,7 @@ func (w *planning) with(clause *pg_query.WithClause, stmt *pg_query.Node) error 
 			continue
 		}
 		if len(wr.returning) == 0 {
-			if refers(stmt, cte.Ctename) {
+			if w.refers(stmt, clause, cte) {
 				return &Refusal{
 					Migration: wr.rel.migration(), Offset: int(cte.Location),
 					Reason: fmt.Sprintf("WITH query %q does not have a RETURNING clause", cte.Ctename), Hint: "add one",
@@ -76,10 +76,14 @@ func (w *planning) splitCTE(cte *pg_query.CommonTableExpr, wr *write, open, end 
 	inner := w.newCTE()
 	columns := list(names, func(i int, _ string) string { return fmt.Sprintf("c%d", i+1) })
 	head := tokenAt(w.tokens, int(cte.Location))
-	start, stop := w.tokens[head].start, w.tokens[head].end
-	if len(cte.Aliascolnames) > 0 {
-		stop = w.tokens[closing(w.tokens, head+1)].end
+	last := head
+	if w.tokens[last+1].kind == pg_query.Token_UESCAPE {
+		last += 2
 	}
+	if len(cte.Aliascolnames) > 0 {
+		last = closing(w.tokens, last+1)
+	}
+	start, stop := w.tokens[head].start, w.tokens[last].end
 	w.edits.replace(start, stop-start, fmt.Sprintf("%s (%s)", inner, columns))
 	w.edits.insert(w.tokens[end-1].end, wr.clause())
 	w.edits.insert(w.tokens[end].end, fmt.Sprintf(", %s (%s) AS (SELECT %s FROM %s)",
@@ -110,15 +114,20 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 			continue
 		}
 		name := outputName(target.GetVal())
-		if name == "" {
+		if name == "" || isStar(r) {
 			return nil, w.unnamed(wr, target)
 		}
 		names = append(names, name)
 	}
-	for i, a := range cte.GetAliascolnames() {
-		if i < len(names) {
-			names[i] = a.GetString_().GetSval()
+	aliases := cte.GetAliascolnames()
+	if len(aliases) > len(names) {
+		return nil, &Refusal{
+			Code: "42P10", Offset: int(cte.Location),
+			Reason: fmt.Sprintf("WITH query %q has %d columns available but %d columns specified", cte.Ctename, len(names), len(aliases)),
 		}
+	}
+	for i, a := range aliases {
+		names[i] = a.GetString_().GetSval()
 	}
 	return names, nil
 }
@@ -146,28 +155,6 @@ func (w *planning) unnamed(wr *write, target *pg_query.ResTarget) error {
 	}
 }
 
-// outputName is what Postgres calls an unnamed output column, for the forms
-// that need no catalog (FigureColname in parse_target.c); "" for others.
-func outputName(n *pg_query.Node) string {
-	switch {
-	case n.GetColumnRef() != nil:
-		fields := n.GetColumnRef().Fields
-		return fields[len(fields)-1].GetString_().GetSval()
-	case n.GetFuncCall() != nil:
-		name := n.GetFuncCall().Funcname
-		return name[len(name)-1].GetString_().GetSval()
-	case n.GetCoalesceExpr() != nil:
-		return "coalesce"
-	case n.GetTypeCast() != nil:
-		if inner := outputName(n.GetTypeCast().Arg); inner != "" {
-			return inner
-		}
-		names := n.GetTypeCast().GetTypeName().GetNames()
-		return names[len(names)-1].GetString_().GetSval()
-	}
-	return ""
-}
-
 func withOf(stmt *pg_query.Node) *pg_query.WithClause {
 	switch n := stmt.Node.(type) {
 	case *pg_query.Node_InsertStmt:
@@ -182,14 +169,35 @@ func withOf(stmt *pg_query.Node) *pg_query.WithClause {
 	return nil
 }
 
-// refers reports whether any FROM clause of stmt names a relation so.
-func refers(stmt *pg_query.Node, name string) bool {
+// refers reports whether a FROM clause of stmt may name that query of a WITH clause.
+// What a statement writes or creates is none, and neither the query itself nor those
+// before it see it, unless the clause is RECURSIVE.
+func (w *planning) refers(stmt *pg_query.Node, clause *pg_query.WithClause, cte *pg_query.CommonTableExpr) bool {
+	blind := map[node]bool{}
+	for _, c := range clause.Ctes {
+		if clause.Recursive {
+			break
+		}
+		blind[c.GetCommonTableExpr()] = true
+		if c.GetCommonTableExpr() == cte {
+			break
+		}
+	}
 	found := false
-	walk(stmt, func(n node) {
-		if rv, ok := n.(*pg_query.RangeVar); ok && rv.Schemaname == "" && strings.EqualFold(rv.Relname, name) {
+	var look func(m protoreflect.Message)
+	look = func(m protoreflect.Message) {
+		n := m.Interface()
+		if target := writeTarget(n); target != nil {
+			blind[target] = true
+		}
+		if rv, ok := n.(*pg_query.RangeVar); ok && !blind[n] && !w.created[n] && rv.Schemaname == "" && rv.Relname == cte.Ctename {
 			found = true
 		}
-	})
+		if !blind[n] {
+			below(m, look)
+		}
+	}
+	look(stmt.ProtoReflect())
 	return found
 }
 

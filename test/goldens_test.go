@@ -188,7 +188,11 @@ func (s *theatre) compare(g golden, plain side, messages []pgproto3.FrontendMess
 	switch {
 	case g.outcome == "refuse" && !strings.HasPrefix(g.error, "syntax error") && !strings.Contains(g.error, "what it stands for depends on"): // which is asked
 		errors = -1
-		want := strconv.Quote("M" + g.error + "\x00H" + g.hint + "\x00")
+		want := "M" + g.error + "\x00"
+		if g.hint != "" {
+			want += "H" + g.hint + "\x00"
+		}
+		want = strconv.Quote(want)
 		if !strings.Contains(strings.Join(heard, "\n"), want[1:len(want)-1]) {
 			return fmt.Sprintf("is not refused with %s\nbut answered\n%s", want, strings.Join(heard, "\n")), errors
 		}

@@ -199,3 +199,19 @@ func TestEqualValuesOfOtherImageContradictEachOther(t *testing.T) {
 	}
 	g.noDrift(t, "all of it")
 }
+
+// An = of the user's own, which search_path puts ahead of the built-in one, does not
+// decide about what is the same.
+func TestAnEqualityOfTheUsersOwn(t *testing.T) {
+	g := newGate(t, 3)
+	pgtest.Exec(t, g.direct, `CREATE SCHEMA own; CREATE TYPE mood AS ENUM ('sad', 'SAD'); CREATE TABLE moods (id int PRIMARY KEY, n int, m mood, n2 bigint, m2 text)`)
+	for _, typ := range []string{"int", "mood"} {
+		pgtest.Exec(t, g.direct, fmt.Sprintf("CREATE FUNCTION own.alike(%[1]s, %[1]s) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'; CREATE OPERATOR own.= (LEFTARG = %[1]s, RIGHTARG = %[1]s, FUNCTION = own.alike)", typ))
+	}
+	g.use(`migrations:
+  - {name: n, phase: dualwrite, kind: columns, old: {table: public.moods, key: [id], columns: [n]}, new: {table: public.moods, columns: [n2]}, up: {n2: "old.n::bigint"}, down: {n: "new.n2::int"}}
+  - {name: m, phase: dualwrite, kind: columns, old: {table: public.moods, key: [id], columns: [m]}, new: {table: public.moods, columns: [m2]}, up: {m2: "old.m::text"}, down: {m: "new.m2::public.mood"}}`)
+	g.takes(t, g.connect(pgx.QueryExecModeSimpleProtocol), "INSERT INTO moods (id, n, m) VALUES (1, 1, 'sad')", "SET search_path = own, public, pg_catalog",
+		"UPDATE moods SET n = 2, m = 'SAD'", "UPDATE moods SET n = n + 1, m = lower(m::text)::mood", "UPDATE moods SET n2 = 4, m2 = 'SAD'", "UPDATE moods SET n2 = n2 + 1, m2 = lower(m2)",
+		"INSERT INTO moods (id, n, m) VALUES (2, 1, 'sad')", "INSERT INTO moods (id, n2, m2) VALUES (3, 1, 'sad')")
+}
