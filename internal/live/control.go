@@ -41,11 +41,25 @@ type link struct {
 	close       func()
 }
 
-// dial connects to the migrated database.
-func dial(ctx context.Context, dsn string) (*link, error) {
+// Configure reads a control connection string. Queries about the catalog look
+// costly to Postgres where there are many columns, and to compile them takes
+// seconds that they do not.
+func Configure(dsn string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("reading the control connection string: %w", err)
+		return nil, fmt.Errorf("reading the setting control: %w", err)
+	}
+	if config.RuntimeParams["jit"] == "" {
+		config.RuntimeParams["jit"] = "off"
+	}
+	return config, nil
+}
+
+// dial connects to the migrated database.
+func dial(ctx context.Context, dsn string) (*link, error) {
+	config, err := Configure(dsn)
+	if err != nil {
+		return nil, err
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "pgjanus control"
