@@ -36,3 +36,31 @@ func TestUpReadsMoreColumnsThanAFunctionTakes(t *testing.T) {
 		"UPDATE wide SET c0 = 3",
 	)
 }
+
+// A key has at most 32 columns.
+func TestKeysOfTenAndMoreColumns(t *testing.T) {
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	key := "a, b, c, d, e, f, g, h, i, j, k"
+	columns := strings.ReplaceAll(key, ",", " int,") + " int"
+	pgtest.Exec(t, g.direct,
+		"CREATE TABLE old ("+columns+", v int, PRIMARY KEY ("+key+"))",
+		"CREATE TABLE fresh (id bigserial PRIMARY KEY, "+columns+", v int, FOREIGN KEY ("+key+") REFERENCES old ON DELETE CASCADE)",
+		"INSERT INTO old VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)")
+	g.serve()
+	g.use(`migrations:
+  - name: order-items
+    phase: dualwrite
+    kind: rows
+    old: {table: public.old, key: [` + key + `], columns: [v]}
+    new: {table: public.fresh, parent: {a: a, b: b, c: c, d: d, e: e, f: f, g: g, h: h, i: i, j: j, k: k}}
+    up: SELECT old.v
+    down: {v: SELECT max(v) FROM new}
+`)
+	g.backfilled()
+	g.takes(t, pgtest.Connect(t, g.dsn),
+		"INSERT INTO old SELECT a + 1, b, c, d, e, f, g, h, i, j, k, v FROM old",
+		"UPDATE old SET v = v + 1",
+		"UPDATE fresh SET v = 5",
+		"COPY (DELETE FROM old RETURNING a) TO STDOUT",
+	)
+}
