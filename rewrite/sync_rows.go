@@ -103,12 +103,17 @@ func (b *block) rowsFresh(s syncText) {
 
 // rowsInsert inserts what up yields for the row in the arguments.
 func (s syncText) rowsInsert() string {
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
-		s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u(%s)", QName(s.Rule.New.Table), s.insertColumns(),
+		s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows(), s.upNames())
 }
 
 // upRows is the query of up over the row in the arguments.
 func (s syncText) upRows() string { return s.up[0].render(s.argument) }
+
+// upNames are the columns of that query: an argument gives its column no name.
+func (m *Migration) upNames() string {
+	return list(m.UpColumns(), func(_ int, name string) string { return Ident(name) })
+}
 
 func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
@@ -125,13 +130,13 @@ func (s syncText) count() string {
 
 // desired is a query of what up yields for the row in the arguments, numbered.
 func (s syncText) desired() string {
-	n, rows := "row_number() OVER ()", s.upRows()
+	n, rows, names := "row_number() OVER ()", s.upRows(), s.upNames()
 	if e, _ := elements(rows); e.numbered != "" {
-		n, rows = "u."+numberColumn, e.numbered
+		n, rows, names = "u."+numberColumn, e.numbered, names+", "+numberColumn
 	}
-	return fmt.Sprintf("SELECT %s, %s AS n FROM (%s) u", list(s.UpColumns(), func(i int, name string) string {
+	return fmt.Sprintf("SELECT %s, %s AS n FROM (%s) u(%s)", list(s.UpColumns(), func(i int, name string) string {
 		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
-	}), n, rows)
+	}), n, rows, names)
 }
 
 // rowsUpdate updates the rows that have a place among the desired ones. That their
@@ -216,7 +221,7 @@ func (s syncText) paired(condition string) string {
 		relations, where := s.oldRows()
 		from = " FROM " + relations + " WHERE " + where + condition
 	}
-	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
+	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u(%s)) AS da%s)", keys, m.castUp("u"), up, m.upNames(), from)
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))
