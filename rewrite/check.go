@@ -287,6 +287,9 @@ func (c *check) expr(e rules.Expr, id, row string, scalar bool, allowed []string
 	for _, col := range x.Columns {
 		t.columns, t.value = append(t.columns, col.Name), col
 	}
+	if t.whole {
+		c.fail(e.Pos, fmt.Sprintf("name the columns of %s that it needs", listed), "the expression reads %s as a whole, and writes of what is not in %[2]s would go unnoticed", row, listed)
+	}
 	for _, col := range t.cols {
 		if !has(allowed, col) {
 			c.fail(e.Pos, fmt.Sprintf("add %s to %s, so that writes of it are noticed", col, listed), "the expression reads %s.%s, which is not in %s", row, col, listed)
