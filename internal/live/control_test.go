@@ -7,19 +7,20 @@ import (
 	"github.com/pgjanus/pgjanus/rules"
 )
 
-// Compiling a query about the catalog takes longer than to run it; who asks for it
-// gets it.
-func TestTheControlConnectionCompilesNothing(t *testing.T) {
-	for dsn, want := range map[string]string{
-		"postgres://postgres@localhost/shop":        "off",
-		"postgres://postgres@localhost/shop?jit=on": "on",
+// Settings of the role or the database that would be in the way are not those of the
+// control connection, unless the connection string has them.
+func TestSettingsOfTheControlConnection(t *testing.T) {
+	for dsn, want := range map[string][2]string{
+		"postgres://postgres@localhost/shop":        {"jit", "off"},
+		"postgres://postgres@localhost/shop?jit=on": {"jit", "on"},
+		"host=localhost":                            {"standard_conforming_strings", "on"},
 	} {
 		config, err := Configure(dsn)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := config.RuntimeParams["jit"]; got != want {
-			t.Errorf("%s: jit is %q, want %q", dsn, got, want)
+		if got := config.RuntimeParams[want[0]]; got != want[1] {
+			t.Errorf("%s: %s is %q, want %q", dsn, want[0], got, want[1])
 		}
 	}
 }
