@@ -210,7 +210,7 @@ func (s syncText) paired(condition string) string {
 		return list(cols, func(i int, _ string) string { return fmt.Sprintf("%s.c%d", alias, i) })
 	}
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
-	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
+	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("o.p%d", i) })
 
 	keys := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) })
 	up, from := m.UpSQL(0, "old"), ""
