@@ -123,7 +123,10 @@ func describe(ctx context.Context, tx pgx.Tx, r ExprRequest, table uint32) (Expr
 		return Expr{}, err
 	}
 	n := parseNodes(tree)
+	if refused, err := steady(ctx, tx, r, e, n); err != nil || refused != nil {
+		return Expr{Err: refused}, err
+	}
 	u, err := n.uses(ctx, tx)
-	e.Volatile, e.Stable, e.Functions, e.Implied = u.volatile, u.stable, u.functions, u.implied
+	e.Volatile, e.Stable, e.Functions = u.volatile, u.stable, u.functions
 	return e, err
 }

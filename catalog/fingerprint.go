@@ -12,7 +12,7 @@ import (
 // rows of pg_class are spelled out, because TRUNCATE and REINDEX rewrite them
 // and nothing here depends on that. VACUUM and ANALYZE change none of it.
 //
-// Functions and operator classes that are not built in, nor ours, count whole:
+// Functions, operators = and operator classes that are not built in, nor ours, count whole:
 // the expressions may use any of them.
 //
 // Lists of OIDs are arrays, of which the planner expects few members, so that
@@ -86,6 +86,7 @@ WITH RECURSIVE rel(oid) AS (
     WHERE p.oid >= 16384 AND NOT pg_catalog.pg_is_other_temp_schema(p.pronamespace)
     AND p.pronamespace <> ALL (ARRAY(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pgjanus'))
   UNION ALL SELECT pg_catalog.concat_ws(' ', 'operator class', o.oid, o.xmin) FROM pg_catalog.pg_opclass o WHERE o.oid >= 16384
+  UNION ALL SELECT pg_catalog.concat_ws(' ', 'operator', o.oid, o.xmin) FROM pg_catalog.pg_operator o WHERE o.oprname = '=' AND o.oid >= 16384
 )
 SELECT pg_catalog.md5(pg_catalog.string_agg(t, pg_catalog.chr(10) ORDER BY t COLLATE "C")) FROM line`
 

@@ -13,7 +13,7 @@ type nodes struct {
 	kinds     map[string]bool // FUNCEXPR, CONST ..
 	functions []uint32        // called by name, as aggregate or window function
 	operators []uint32
-	implied   []uint32 // those of them that printed SQL has no place for
+	named     []uint32 // those of forms that show no operator: they are looked up by the name =
 	inputs    []uint32 // result types of casts through text
 	outputs   []uint32 // argument types of casts through text
 	values    []string // CURRENT_TIMESTAMP and its like
@@ -24,11 +24,10 @@ type nodes struct {
 type node struct {
 	kind     string
 	field    string
+	using    bool   // a join by common columns
+	subject  bool   // CASE x WHEN ..
 	typ      uint32 // its result type, 0 when the node does not say
 	argument uint32 // the result type of its first child
-	operator uint32
-	tests    bool // it compares what stands behind CASE
-	using    bool // a join with USING
 }
 
 // parseNodes never fails: text of an unknown form yields what it could read.
@@ -39,12 +38,15 @@ func parseNodes(tree string) nodes {
 	words(tree, func(w string) {
 		switch {
 		case w == "{":
+			if len(open) > 0 {
+				at := &open[len(open)-1]
+				at.subject = at.subject || at.kind == "CASEEXPR" && at.field == "arg"
+			}
 			open, label = append(open, node{}), true
 		case w == "}" && len(open) > 0:
 			last := open[len(open)-1]
 			open = open[:len(open)-1]
 			n.close(last)
-			n.imply(last, open)
 			if len(open) > 0 && open[len(open)-1].argument == 0 {
 				open[len(open)-1].argument = last.typ
 			}
@@ -55,6 +57,9 @@ func parseNodes(tree string) nodes {
 		case strings.HasPrefix(w, ":"):
 			open[len(open)-1].field = w[1:]
 		default:
+			if field := open[len(open)-1].field; field == "opno" && byName(open) {
+				n.named = append(n.named, number(w))
+			}
 			n.value(&open[len(open)-1], w)
 		}
 	})
@@ -94,17 +99,19 @@ func words(tree string, fn func(string)) {
 func (n *nodes) value(at *node, w string) {
 	field := at.field
 	at.field = ""
-	at.using = at.using || field == "usingClause" && w != "<>"
-	number, err := strconv.ParseUint(w, 10, 32)
-	if err != nil {
+	if field == "usingClause" {
+		at.using = w != "<>"
 		return
 	}
-	oid := uint32(number)
+	if w == "" || w[0] < '0' || '9' < w[0] {
+		return
+	}
+	oid := number(w)
 	switch field {
 	case "funcid", "aggfnoid", "winfnoid":
 		n.functions = append(n.functions, oid)
 	case "opno":
-		n.operators, at.operator = append(n.operators, oid), oid
+		n.operators = append(n.operators, oid)
 	case "funcformat":
 		n.calls = n.calls || oid == 0 // COERCE_EXPLICIT_CALL
 		n.calls = n.calls || oid == 3 // COERCE_SQL_SYNTAX
@@ -117,6 +124,41 @@ func (n *nodes) value(at *node, w string) {
 		"typeId", "type":
 		at.typ = oid
 	}
+}
+
+// byName reports whether the innermost node has an operator that its printed form
+// does not show: NULLIF, IS DISTINCT FROM, CASE x WHEN .., x IN (SELECT ..), JOIN
+// .. USING.
+func byName(open []node) bool {
+	last := len(open) - 1
+	if kind := open[last].kind; kind != "OPEXPR" {
+		return kind == "DISTINCTEXPR" || kind == "NULLIFEXPR"
+	}
+	above := last - 1
+	for above >= 0 && open[above].kind == "BOOLEXPR" {
+		above--
+	}
+	if above < 0 {
+		return false
+	}
+	switch at := open[above]; at.kind {
+	case "CASEWHEN", "WHEN":
+		return at.field == "expr" && above > 0 && open[above-1].subject
+	case "SUBLINK":
+		return at.field == "testexpr"
+	case "JOINEXPR":
+		return at.field == "quals" && at.using
+	}
+	return false
+}
+
+// number is what a word stands for, or 0 where it is none.
+func number(w string) uint32 {
+	n, err := strconv.ParseUint(w, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
 }
 
 // sqlValues is SQLValueFunctionOp of src/include/nodes/primnodes.h.
@@ -133,30 +175,6 @@ func (n *nodes) close(at node) {
 	n.inputs = append(n.inputs, at.typ)
 	if at.argument != 0 {
 		n.outputs = append(n.outputs, at.argument)
-	}
-}
-
-// imply notes the operator of IS DISTINCT FROM, NULLIF, CASE .. WHEN or USING. To it
-// leads the search_path of whoever reads the printed text. open are the nodes around at.
-func (n *nodes) imply(at node, open []node) {
-	implied := at.tests
-	switch at.kind {
-	case "DISTINCTEXPR", "NULLIFEXPR":
-		implied = true
-	case "CASETESTEXPR":
-		for i := len(open) - 1; i >= 0 && open[i].kind != "WHEN"; i-- {
-			if open[i].kind == "OPEXPR" {
-				open[i].tests = true
-				break
-			}
-		}
-	case "OPEXPR":
-		for _, o := range open {
-			implied = implied || o.using && o.field == "quals"
-		}
-	}
-	if implied {
-		n.implied = append(n.implied, at.operator)
 	}
 }
 

@@ -171,10 +171,6 @@ type Expr struct {
 	Stable   []string
 	// Functions are those that are not built in, aggregates included.
 	Functions []Name
-	// Implied are the operators, not built in, that it compares by where SQL does not
-	// name them: IS DISTINCT FROM, NULLIF, CASE .. WHEN, USING. In a session in which
-	// another = is found there SQL means something else.
-	Implied []string
 	// Reads are the tables and views beside the request's table that it reads.
 	Reads []Name
 	// Err is set, and all else empty, when Postgres refused the expression.

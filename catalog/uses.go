@@ -34,10 +34,7 @@ FROM used u JOIN pg_proc p ON p.oid = u.oid JOIN pg_namespace n ON n.oid = p.pro
 type used struct {
 	volatile, stable []string // qualified unless built in
 	functions        []Name   // those that are not built in
-	implied          []string // operators that are not built in
 }
-
-const impliedSQL = `SELECT DISTINCT oid::regoperator::text FROM pg_operator WHERE oid = ANY($1::oid[]) AND oid >= 16384 ORDER BY 1`
 
 // uses looks up what an expression calls. A function is what it is declared to
 // be: bodies, views that a query reads and checks of domains are not looked into.
@@ -66,17 +63,6 @@ func (n *nodes) uses(ctx context.Context, tx pgx.Tx) (u used, err error) {
 				u.functions = append(u.functions, f)
 			}
 			return nil
-		})
-		if err != nil {
-			return used{}, err
-		}
-	}
-	if len(n.implied) > 0 {
-		err = each(ctx, tx, "operators", impliedSQL, []any{n.implied}, func(row pgx.Rows) error {
-			var operator string
-			err := row.Scan(&operator)
-			u.implied = append(u.implied, operator)
-			return err
 		})
 		if err != nil {
 			return used{}, err

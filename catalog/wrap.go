@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,7 @@ type wrapped struct {
 	sql    string
 	prefix int // characters before the expression
 	user   string
+	tail   string // what stands behind the expression
 }
 
 // wrap puts a scalar into VALUES, where Postgres refuses aggregates, window
@@ -35,7 +37,7 @@ func wrap(r ExprRequest) wrapped {
 		head += "WITH new AS (SELECT * FROM " + r.Table.SQL() + ") SELECT u.* FROM LATERAL (VALUES (("
 		tail = "\n))) u(" + valueColumn + ")"
 	}
-	return wrapped{sql: head + r.SQL + tail, prefix: utf8.RuneCountInString(head), user: r.SQL}
+	return wrapped{sql: head + r.SQL + tail, prefix: utf8.RuneCountInString(head), user: r.SQL, tail: tail}
 }
 
 func rowName(k ExprKind) string {
@@ -91,7 +93,8 @@ func (w wrapped) refusal(err error) *ExprError {
 	case "08", "25", "40", "53", "55", "57", "58", "XX":
 		return nil
 	}
-	out := &ExprError{Code: e.Code, Message: e.Message, Hint: e.Hint, Offset: w.offset(int(e.Position))}
+	message := strings.Replace(e.Message, w.tail, "", 1) // in which what is not closed runs on
+	out := &ExprError{Code: e.Code, Message: message, Hint: e.Hint, Offset: w.offset(int(e.Position))}
 	switch {
 	case out.Offset == len(w.user) && e.Code == "42601":
 		// It points at the bracket behind the text, which is not the user's.

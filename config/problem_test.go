@@ -40,7 +40,7 @@ func TestEachProblemNamesPlaceReasonAndWayOut(t *testing.T) {
 		{"duration without a unit", c + "drain: 30", nil, `FILE:2:8: drain: "30" is not a duration (write a number with a unit, such as 500ms, 60s or 2m)`},
 		{"duration of nothing", c + "catalog_poll: 0s", nil, `FILE:2:15: catalog_poll: "0s" is too short (write a duration above 0)`},
 		{"size", c + "limits: {max_statement_bytes: 4mb}", nil, `FILE:2:31: limits.max_statement_bytes: "4mb" is not a size (write a number of bytes, or one with kB, MB, GB, KiB, MiB or GiB, such as 4MiB)`},
-		{"count", c + "limits: {max_sessions: -1}", nil, `FILE:2:24: limits.max_sessions: "-1" is not a count (write 0 or more; 0 means no limit)`},
+		{"count", c + "limits: {max_sessions: -1}", nil, `FILE:2:24: limits.max_sessions: "-1" is not a count (write 0 or more)`},
 		{"empty path", c + "rules: ''", nil, `FILE:2:8: rules: the path is empty (name a file)`},
 		{"environment", c, map[string]string{"PGJANUS_LOG_LEVEL": "loud"}, `PGJANUS_LOG_LEVEL: log.level: "loud" is not allowed (allowed: debug, info, warn, error)`},
 		{"same port twice", c + "listen: a:1\nadmin: {listen: a:1}", nil, `listen and admin.listen are both a:1 (give each a port of its own)`},

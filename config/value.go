@@ -48,7 +48,7 @@ func parseValue(kind, text string) (any, error) {
 	case kindCount:
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
-			return nil, fmt.Errorf("%q is not a count (write 0 or more; 0 means no limit)", text)
+			return nil, fmt.Errorf("%q is not a count (write 0 or more)", text)
 		}
 		return n, nil
 	}

@@ -258,9 +258,6 @@ func (c *check) resolved(e rules.Expr, id string) *catalog.Expr {
 	if len(x.Volatile) > 0 {
 		c.fail(e.Pos, "up and down must give the same result every time; a function that does can be declared IMMUTABLE or STABLE", "the expression uses %s, which is volatile", quoted(x.Volatile))
 	}
-	if len(x.Implied) > 0 {
-		c.fail(e.Pos, "write the comparison out (CASE WHEN a = b, JOIN .. ON a = b), or cast to a built-in type", "the expression compares by %s without a name for it (IS DISTINCT FROM, NULLIF, CASE .. WHEN or USING), which sessions with another search_path do not find", strings.Join(x.Implied, ", "))
-	}
 	if len(x.Stable) > 0 {
 		c.warnings = append(c.warnings, fmt.Sprintf("%s: migration %s uses %s, whose result depends on session settings such as TimeZone and DateStyle",
 			c.file, c.rule.Name, quoted(x.Stable)))
@@ -289,6 +286,9 @@ func (c *check) expr(e rules.Expr, id, row string, scalar bool, allowed []string
 	}
 	for _, col := range x.Columns {
 		t.columns, t.value = append(t.columns, col.Name), col
+	}
+	if t.whole {
+		c.fail(e.Pos, fmt.Sprintf("name the columns of %s that it needs", listed), "the expression reads %s as a whole, and writes of what is not in %[2]s would go unnoticed", row, listed)
 	}
 	for _, col := range t.cols {
 		if !has(allowed, col) {

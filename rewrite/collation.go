@@ -21,16 +21,21 @@ func (m *Migration) collated() bool {
 	return read(m.Old, m.up) || m.New != nil && read(m.New, m.down)
 }
 
+// maxArguments is FUNC_MAX_ARGS of src/include/pg_config_manual.h.
+const maxArguments = 100
+
 // byKeysOnly reports whether there are no functions by row, kind rows. With
-// on_fanout_error: dirty one subtransaction is enough for a statement, by keys; and
-// PL/pgSQL gives all arguments of a function one collation (plpgsql_compile in
-// src/pl/plpgsql/src/pl_comp.c), so that columns of several must be read themselves.
+// on_fanout_error: dirty one subtransaction is enough for a statement, by keys; a
+// function has only so many arguments; and PL/pgSQL gives all of them one collation
+// (plpgsql_compile in src/pl/plpgsql/src/pl_comp.c), so that columns of several must
+// be read themselves.
 func (m *Migration) byKeysOnly() bool {
-	if m.tolerant() {
+	arguments := m.self().rowArguments()
+	if m.tolerant() || len(arguments) > maxArguments {
 		return true
 	}
 	var first uint32
-	for _, name := range m.self().rowArguments() {
+	for _, name := range arguments {
 		c := m.self().Old.Column(name)
 		switch {
 		case c == nil || c.Collation == 0:

@@ -88,7 +88,7 @@ func (b *block) forward(s syncText, body func()) {
 	soil()
 	b.line("ELSE")
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("a%d", i), k.Type+"[]")
+		b.variable(fmt.Sprintf("a%d", i), typeName(k.Type)+"[]")
 		b.line("%s.a%d := %[1]s.k%[2]d;", label, i)
 	}
 	b.line("FOR i IN 1 .. pg_catalog.cardinality(%s.a0) LOOP", label)

@@ -310,16 +310,22 @@ func cast(value string, c *catalog.Column) string { return "(" + value + ")::" +
 // typeName qualifies the printed name of a built-in type that is not a keyword,
 // so that it means the same under every search_path. Others print qualified.
 func typeName(printed string) string {
-	switch printed {
+	element, array := printed, ""
+	if at := strings.IndexByte(printed, '['); at >= 0 {
+		element, array = printed[:at], printed[at:]
+	}
+	switch element {
 	case "bigint", "integer", "smallint", "boolean", "real", "numeric", "interval", "bit", "character":
 		return printed
+	case `"char"`:
+		return "pg_catalog." + printed
 	}
-	for _, c := range []byte(printed) {
+	for _, c := range []byte(element) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
 			return printed
 		}
 	}
-	return "pg_catalog." + printed
+	return "pg_catalog." + element + array
 }
 
 // defaultValue returns the default of a column if it is a constant.
@@ -330,6 +336,10 @@ func defaultValue(c *catalog.Column) (string, bool) {
 	if c.Default == "" {
 		return "(NULL)::" + typeName(c.Type), true
 	}
+	const head = "SELECT "
 	text, err := portable(c.Default)
-	return "(" + text + ")::" + typeName(c.Type), err == nil
+	if err == nil {
+		text, err = qualify(head + text)
+	}
+	return "(" + strings.TrimPrefix(text, head) + ")::" + typeName(c.Type), err == nil
 }

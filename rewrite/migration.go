@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/pgjanus/pgjanus/catalog"
@@ -105,5 +106,5 @@ func (m *Migration) lossy() bool {
 }
 
 func settingName(migration string, column int) string {
-	return "pgjanus.k_" + strings.ReplaceAll(migration, "-", "_") + "_" + string(rune('1'+column))
+	return "pgjanus.k_" + strings.ReplaceAll(migration, "-", "_") + "_" + strconv.Itoa(column+1)
 }

@@ -14,8 +14,9 @@ import (
 // Equal is not the same. 1 and 1.0 are equal, and so are 'Bob' and 'BOB' where the
 // collation ignores case; an application tells them apart. So values are compared
 // by their images, as record_image_eq does (src/backend/utils/adt/rowtypes.c):
-// byte by byte, no matter how they are stored. Where equality says as much, it is
-// used, since it costs less. See docs/adr/0020-images.md.
+// byte by byte, no matter how they are stored. IS DISTINCT FROM would say as much of
+// some types, but takes the operator = that the session's search_path has first.
+// See docs/adr/0020-images.md.
 type Sameness struct {
 	column *catalog.Column
 	value  catalog.ExprColumn // of what up or down yields
@@ -35,21 +36,15 @@ func (m *Migration) DownSameness(j int) Sameness {
 // Value is expr, which is up or down of something, as it would be stored.
 func (s Sameness) Value(expr string) string {
 	t := CastType(s.column)
-	switch {
-	case s.down && s.value.Type == t:
+	if s.down && s.value.Type == t {
 		return "(" + expr + ")"
-	case !s.byValue():
-		t = typeName(t)
 	}
-	return "(" + expr + ")::" + t
+	return "(" + expr + ")::" + typeName(t)
 }
 
 // Differ is the condition that a and b are not the same. Each is what Value
 // returned, or has the type of the column.
 func (s Sameness) Differ(a, b string) string {
-	if s.byValue() {
-		return a + " IS DISTINCT FROM " + b
-	}
 	image := fmt.Sprintf("ROW(%s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(%s)::pg_catalog.record", a, b)
 	if s.column.Sameness != catalog.ByParts || !s.column.Equality {
 		return image
@@ -58,25 +53,13 @@ func (s Sameness) Differ(a, b string) string {
 	// enough: extra_float_digits may hide digits. An array of text has none.
 	shown := fmt.Sprintf("ROW(%s)::pg_catalog.text OPERATOR(pg_catalog.<>) ROW(%s)::pg_catalog.text", a, b)
 	if s.column.Collation == 0 {
-		shown = fmt.Sprintf("(%s OR %s IS DISTINCT FROM %s)", shown, a, b)
+		shown = fmt.Sprintf("(%s OR %s OPERATOR(pg_catalog.<>) %s)", shown, a, b) // where one is NULL, the texts differ
 	}
 	return "(" + image + " AND " + shown + ")"
 }
 
 // Same is the condition that a and b, as in Differ, are the same.
-func (s Sameness) Same(a, b string) string {
-	if s.byValue() {
-		return a + " IS NOT DISTINCT FROM " + b
-	}
-	return "NOT (" + s.Differ(a, b) + ")"
-}
-
-// byValue reports whether values that are equal are the same. They are compared
-// by the collation of either, so that of the expression must be known, too.
-func (s Sameness) byValue() bool {
-	c := s.value.Collation
-	return s.column.Sameness == catalog.ByValue && (c == 0 || c == catalog.DefaultCollation || c == s.column.Collation)
-}
+func (s Sameness) Same(a, b string) string { return "NOT (" + s.Differ(a, b) + ")" }
 
 // RowsDiffer is the condition that two rows of the new table are not the same; a
 // and b are names of rows with its columns, in up's order, as c0, c1, ..

@@ -62,7 +62,7 @@ func (b *block) rowsByRow(s syncText) {
 	b.guard(s)
 	var have, into []string
 	for i, k := range s.New.Key {
-		b.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]")
+		b.variable(fmt.Sprintf("pk%d", i), typeName(s.New.Column(k).Type)+"[]")
 		into = append(into, fmt.Sprintf("%s.pk%d", label, i))
 		have = append(have, fmt.Sprintf("ARRAY(SELECT t.%s FROM %s t WHERE %s ORDER BY %s)", Ident(k), QName(s.Rule.New.Table),
 			s.onParents("t", s.keyArgument), list(s.New.Key, func(_ int, k string) string { return "t." + Ident(k) })))
@@ -103,12 +103,17 @@ func (b *block) rowsFresh(s syncText) {
 
 // rowsInsert inserts what up yields for the row in the arguments.
 func (s syncText) rowsInsert() string {
-	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u", QName(s.Rule.New.Table), s.insertColumns(),
-		s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows())
+	return fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) u(%s)", QName(s.Rule.New.Table), s.insertColumns(),
+		s.parentsThen(s.keyArgument, func(_ int, name string) string { return "u." + Ident(name) }), s.upRows(), s.upNames())
 }
 
 // upRows is the query of up over the row in the arguments.
 func (s syncText) upRows() string { return s.up[0].render(s.argument) }
+
+// upNames are the columns of that query: an argument gives its column no name.
+func (m *Migration) upNames() string {
+	return list(m.UpColumns(), func(_ int, name string) string { return Ident(name) })
+}
 
 func (s syncText) keyArgument(i int) string { return s.argument(s.Key[i].Name) }
 
@@ -125,13 +130,13 @@ func (s syncText) count() string {
 
 // desired is a query of what up yields for the row in the arguments, numbered.
 func (s syncText) desired() string {
-	n, rows := "row_number() OVER ()", s.upRows()
+	n, rows, names := "row_number() OVER ()", s.upRows(), s.upNames()
 	if e, _ := elements(rows); e.numbered != "" {
-		n, rows = "u."+numberColumn, e.numbered
+		n, rows, names = "u."+numberColumn, e.numbered, names+", "+numberColumn
 	}
-	return fmt.Sprintf("SELECT %s, %s AS n FROM (%s) u", list(s.UpColumns(), func(i int, name string) string {
+	return fmt.Sprintf("SELECT %s, %s AS n FROM (%s) u(%s)", list(s.UpColumns(), func(i int, name string) string {
 		return fmt.Sprintf("(u.%s)::%s AS c%d", Ident(name), CastType(s.New.Column(name)), i)
-	}), n, rows)
+	}), n, rows, names)
 }
 
 // rowsUpdate updates the rows that have a place among the desired ones. That their
@@ -142,9 +147,9 @@ func (s syncText) rowsUpdate() string {
 	cols := s.UpColumns()
 	target := make([]string, len(s.New.Key))
 	for i, k := range s.New.Key {
-		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]"))
+		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.variable(fmt.Sprintf("pk%d", i), typeName(s.New.Column(k).Type)+"[]"))
 	}
-	there := s.variable("pk0", s.New.Column(s.New.Key[0]).Type+"[]")
+	there := s.variable("pk0", typeName(s.New.Column(s.New.Key[0]).Type)+"[]")
 	return fmt.Sprintf("UPDATE %s t SET %s FROM (%s) d WHERE d.n >= 1 AND d.n <= cardinality(%s) AND %s AND (%s)", QName(s.Rule.New.Table),
 		list(cols, func(i int, name string) string { return fmt.Sprintf("%s = d.c%d", Ident(name), i) }),
 		s.desired(), there, strings.Join(target, " AND "), s.differs())
@@ -178,7 +183,7 @@ func (s syncText) differs() string {
 // and is true where one stands before the last of those.
 func (s syncText) rowsAppend() string {
 	pk := Ident(s.New.Key[0])
-	there := s.variable("pk0", s.New.Column(s.New.Key[0]).Type+"[]")
+	there := s.variable("pk0", typeName(s.New.Column(s.New.Key[0]).Type)+"[]")
 	return fmt.Sprintf("WITH ins AS (INSERT INTO %s AS t (%s) SELECT %s FROM (%s) d WHERE d.n > cardinality(%s) ORDER BY d.n RETURNING t.%s)"+
 		" SELECT coalesce(min(ins.%[6]s) < (%[5]s)[cardinality(%[5]s)], false) FROM ins", QName(s.Rule.New.Table), s.insertColumns(),
 		s.parentsThen(s.keyArgument, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }), s.desired(), there, pk)
@@ -205,7 +210,7 @@ func (s syncText) paired(condition string) string {
 		return list(cols, func(i int, _ string) string { return fmt.Sprintf("%s.c%d", alias, i) })
 	}
 	defs := list(cols, func(i int, name string) string { return fmt.Sprintf("c%d %s", i, CastType(m.New.Column(name))) })
-	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("p%d", i) })
+	key := list(m.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("o.p%d", i) })
 
 	keys := list(m.Key, func(i int, k KeyColumn) string { return fmt.Sprintf("old.%s AS p%d", Ident(k.Name), i) })
 	up, from := m.UpSQL(0, "old"), ""
@@ -216,7 +221,7 @@ func (s syncText) paired(condition string) string {
 		relations, where := s.oldRows()
 		from = " FROM " + relations + " WHERE " + where + condition
 	}
-	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u) AS da%s)", keys, m.castUp("u"), up, from)
+	o := fmt.Sprintf("o AS MATERIALIZED (SELECT %s, (SELECT array_agg(ROW(%s)) FROM (%s) u(%s)) AS da%s)", keys, m.castUp("u"), up, m.upNames(), from)
 
 	d := fmt.Sprintf("SELECT %s, u.n, %s FROM o, ROWS FROM (unnest(o.da) AS (%s)) WITH ORDINALITY u(%s, n)",
 		key, c("u"), defs, list(cols, func(i int, _ string) string { return fmt.Sprintf("c%d", i) }))

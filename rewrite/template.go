@@ -18,6 +18,7 @@ type template struct {
 	cols    []string           // the columns named, in order of appearance
 	columns []string           // result column names, for a query
 	value   catalog.ExprColumn // what a scalar yields
+	whole   bool               // it names the row as a whole
 }
 
 func (t template) empty() bool { return len(t.text) == 0 }
@@ -67,10 +68,15 @@ func newTemplate(sql, row string, scalar bool) (template, error) {
 		column     string
 	}
 	var holes []hole
+	whole := false
 	edits := qualifying(tree, text)
 	walk(tree, func(n node) {
 		ref, ok := n.(*pg_query.ColumnRef)
-		if !ok || len(ref.Fields) != 2 || ref.Fields[0].GetString_().GetSval() != row || ref.Fields[1].GetString_() == nil {
+		if !ok || len(ref.Fields) != 2 || ref.Fields[0].GetString_().GetSval() != row {
+			return
+		}
+		if ref.Fields[1].GetString_() == nil {
+			whole = true
 			return
 		}
 		i := tokenAt(tokens, int(ref.Location))
@@ -81,7 +87,7 @@ func newTemplate(sql, row string, scalar bool) (template, error) {
 	})
 	sort.Slice(holes, func(i, j int) bool { return holes[i].start < holes[j].start })
 
-	var t template
+	t := template{whole: whole}
 	at := prefix
 	for _, h := range holes {
 		t.text = append(t.text, edits.apply(text, at, h.start))

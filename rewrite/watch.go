@@ -75,7 +75,7 @@ func SeenSequence(migration string) string { return "pgjanus." + Ident("seen "+m
 func (b *block) watchOld(s syncText) {
 	b.watching(s)
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
+		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
 	}
 	keys := list(s.Key, func(_ int, k KeyColumn) string { return "array_agg(w." + Ident(k.Name) + ")" })
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
@@ -146,7 +146,7 @@ func (b *block) watchNew(s syncText) {
 	count("b", "before b", fmt.Sprintf("NOT EXISTS (SELECT FROM written w WHERE %s) AND %s", same, there("b")))
 	b.alarmed(s, s.Rule.New.Table)
 	keys := list(s.Key, func(i int, k KeyColumn) string {
-		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
+		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
 		return fmt.Sprintf("array_agg(m.k%d)", i)
 	})
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
@@ -176,7 +176,7 @@ func (b *block) watching(s syncText) {
 // where there are none.
 func (b *block) takeRecorded(s syncText) {
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("r%d", i), k.Type+"[] := '{}'")
+		b.variable(fmt.Sprintf("r%d", i), typeName(k.Type)+"[] := '{}'")
 	}
 	b.when(fmt.Sprintf("length(current_setting(%s, true)) > 0", Literal(s.Key[0].Setting)))
 	for i, k := range s.Key {

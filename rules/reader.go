@@ -101,8 +101,12 @@ func (r *reader) text(n *yaml.Node, path string) (string, bool) {
 }
 
 func (r *reader) is(n *yaml.Node, kind yaml.Kind, path, want string) bool {
-	if n.Kind == kind {
+	if n.Kind == kind && n.Anchor == "" {
 		return true
+	}
+	if n.Kind == kind {
+		r.problem(nodePos(n), "anchors and aliases are not read here; remove it", "%s has the anchor &%s", join(path, ""), n.Anchor)
+		return false
 	}
 	hint := "write a single value"
 	switch {

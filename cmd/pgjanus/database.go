@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgjanus/pgjanus/config"
+	"github.com/pgjanus/pgjanus/internal/live"
 	"github.com/pgjanus/pgjanus/migrate"
 	"github.com/pgjanus/pgjanus/rewrite"
 	"github.com/pgjanus/pgjanus/rules"
@@ -22,9 +23,9 @@ const (
 // connect opens a connection of the verb's own to the migrated database; call
 // the returned function to close it.
 func connect(ctx context.Context, settings *config.Settings, verb string) (*pgx.Conn, func(), error) {
-	c, err := pgx.ParseConfig(settings.Control)
+	c, err := live.Configure(settings.Control)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the setting control: %w", err)
+		return nil, nil, err
 	}
 	c.RuntimeParams["application_name"] = "pgjanus " + verb
 	if c.ConnectTimeout == 0 {

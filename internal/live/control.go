@@ -41,11 +41,33 @@ type link struct {
 	close       func()
 }
 
-// dial connects to the migrated database.
-func dial(ctx context.Context, dsn string) (*link, error) {
+// ours are settings that the role or the database may have otherwise. Queries about
+// the catalog look costly where there are many columns, and to compile them takes
+// seconds that they do not. What is sent is written for standard strings; and what
+// takes long, or waits, is bounded by us.
+var ours = [...][2]string{
+	{"jit", "off"}, {"standard_conforming_strings", "on"}, {"statement_timeout", "0"}, {"idle_in_transaction_session_timeout", "0"},
+}
+
+// Configure reads a control connection string.
+func Configure(dsn string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("reading the control connection string: %w", err)
+		return nil, fmt.Errorf("reading the setting control: %w", err)
+	}
+	for _, setting := range ours {
+		if config.RuntimeParams[setting[0]] == "" {
+			config.RuntimeParams[setting[0]] = setting[1]
+		}
+	}
+	return config, nil
+}
+
+// dial connects to the migrated database.
+func dial(ctx context.Context, dsn string) (*link, error) {
+	config, err := Configure(dsn)
+	if err != nil {
+		return nil, err
 	}
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "pgjanus control"

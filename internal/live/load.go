@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -206,11 +207,11 @@ func (l *Live) force(set *rules.Set, c *compiled) {
 }
 
 // RecordedSet is the set that a database says was last in force: names and
-// phases only.
+// phases only, in the same order each time, as problems follow it.
 func RecordedSet(file string, phases map[string]rules.Phase) *rules.Set {
 	set := &rules.Set{File: file}
-	for name, phase := range phases {
-		set.Migrations = append(set.Migrations, rules.Migration{Name: name, Phase: phase})
+	for _, name := range slices.Sorted(maps.Keys(phases)) {
+		set.Migrations = append(set.Migrations, rules.Migration{Name: name, Phase: phases[name]})
 	}
 	return set
 }
