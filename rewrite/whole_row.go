@@ -95,6 +95,10 @@ func (h *hiding) row(ref *pg_query.ColumnRef, s *scope) {
 		h.called(ref, s)
 		return
 	}
+	if src.copied {
+		h.cannot(src.rel, int(ref.Location), "the row")
+		return
+	}
 	if len(ref.Fields) > 1 {
 		h.replace(ref, "("+src.record()+")")
 	} else {
@@ -111,6 +115,10 @@ func (h *hiding) called(ref *pg_query.ColumnRef, s *scope) {
 		return
 	}
 	if src := s.find(ref.Fields[:last]); src.calls(ref.Fields[last]) {
+		if src.copied {
+			h.cannot(src.rel, int(ref.Location), "the row")
+			return
+		}
 		i := tokenAt(h.tokens, int(ref.Location))
 		h.swap(i, i+2*last, Ident(ref.Fields[last].GetString_().GetSval())+"("+src.record()+")")
 		h.seen(src.rel)
