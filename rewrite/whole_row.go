@@ -15,6 +15,7 @@ var ofAnyRow = map[string]bool{
 	"json_object_agg": true, "jsonb_object_agg": true, "count": true, "num_nulls": true, "num_nonnulls": true,
 	"format": true, "concat": true, "concat_ws": true, "min": true, "max": true, "string_agg": true,
 	"first_value": true, "last_value": true, "nth_value": true, "lag": true, "lead": true, "any_value": true,
+	"array_append": true, "array_prepend": true, "array_remove": true, "array_replace": true, "array_position": true, "array_positions": true, "array_fill": true,
 	"hash_record": true, "hash_record_extended": true, "quote_literal": true, "quote_nullable": true, "record_out": true,
 }
 
