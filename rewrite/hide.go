@@ -72,6 +72,7 @@ type source struct {
 	reached bool
 	bare    bool // it has no system columns, and no outer join makes it NULL: EXCLUDED
 	only    bool // ONLY, TABLESAMPLE or the target of a write: no subquery can stand for it
+	copied  bool // by COPY FROM, whose WHERE takes no subquery
 }
 
 // scope is one query level.
@@ -206,6 +207,10 @@ func (h *hiding) visit(m protoreflect.Message, s *scope) {
 		h.list(n.Values, s)
 	case *pg_query.CopyStmt:
 		h.copied(n)
+		s = &scope{}
+		if n.WhereClause != nil {
+			h.table(s, n.Relation, source{only: true, copied: true}, nil)
+		}
 	case *pg_query.RowExpr:
 		h.list(n.Args, s)
 	case *pg_query.FuncCall:

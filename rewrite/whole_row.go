@@ -15,6 +15,7 @@ var ofAnyRow = map[string]bool{
 	"json_object_agg": true, "jsonb_object_agg": true, "count": true, "num_nulls": true, "num_nonnulls": true,
 	"format": true, "concat": true, "concat_ws": true, "min": true, "max": true, "string_agg": true,
 	"first_value": true, "last_value": true, "nth_value": true, "lag": true, "lead": true, "any_value": true,
+	"array_append": true, "array_prepend": true, "array_remove": true, "array_replace": true, "array_position": true, "array_positions": true, "array_fill": true,
 	"hash_record": true, "hash_record_extended": true, "quote_literal": true, "quote_nullable": true, "record_out": true,
 }
 
@@ -95,6 +96,10 @@ func (h *hiding) row(ref *pg_query.ColumnRef, s *scope) {
 		h.called(ref, s)
 		return
 	}
+	if src.copied {
+		h.cannot(src.rel, int(ref.Location), "the row")
+		return
+	}
 	if len(ref.Fields) > 1 {
 		h.replace(ref, "("+src.record()+")")
 	} else {
@@ -111,6 +116,10 @@ func (h *hiding) called(ref *pg_query.ColumnRef, s *scope) {
 		return
 	}
 	if src := s.find(ref.Fields[:last]); src.calls(ref.Fields[last]) {
+		if src.copied {
+			h.cannot(src.rel, int(ref.Location), "the row")
+			return
+		}
 		i := tokenAt(h.tokens, int(ref.Location))
 		h.swap(i, i+2*last, Ident(ref.Fields[last].GetString_().GetSval())+"("+src.record()+")")
 		h.seen(src.rel)

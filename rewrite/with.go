@@ -117,6 +117,9 @@ func (w *planning) outputNames(cte *pg_query.CommonTableExpr, wr *write) ([]stri
 		if name == "" || isStar(r) {
 			return nil, w.unnamed(wr, target)
 		}
+		if name == "extract" && w.snapshot.Version < 140000 && target.GetVal().GetColumnRef() == nil {
+			name = "date_part" // which EXTRACT was
+		}
 		names = append(names, name)
 	}
 	aliases := cte.GetAliascolnames()
