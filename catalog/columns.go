@@ -11,7 +11,6 @@ import (
 // domain's. Of the types that are the same by value, the equality operator looks
 // at every bit that is stored (src/backend/utils/adt: int.c, date.c, timestamp.c,
 // uuid.c, bytea.c, enum.c; texteq in varlena.c where the collation is deterministic).
-// Where someone has made another = for one of them, a session may find that instead.
 const columnsSQL = `
 WITH RECURSIVE col AS (
   SELECT a.*, t.typbasetype, t.typdefault, t.typdefaultbin
@@ -63,7 +62,6 @@ SELECT col.attrelid, col.attnum, col.attname::text, format_type(col.atttypid, co
   (SELECT CASE
     WHEN t.typtype IN ('c', 'r', 'm') OR (t.typcategory = 'A' AND t.typelem <> 0) THEN 'parts'
     WHEN NOT coalesce((SELECT k.collisdeterministic FROM pg_collation k WHERE k.oid = col.attcollation), true) THEN 'image'
-    WHEN EXISTS (SELECT FROM pg_operator o WHERE o.oprname = '=' AND o.oid >= 16384 AND (o.oprleft IN (t.oid, col.atttypid) OR o.oprright IN (t.oid, col.atttypid))) THEN 'image'
     WHEN t.typtype = 'e' OR t.oid = ANY ('{bool,int2,int4,int8,oid,"\"char\"",date,time,timestamp,timestamptz,uuid,bytea,text,varchar,name}'::regtype[]) THEN 'value'
     ELSE 'image' END
   FROM base b JOIN pg_type t ON t.oid = b.oid WHERE b.root = col.atttypid AND b.typtype <> 'd'),
