@@ -40,7 +40,7 @@ func parseNodes(tree string) nodes {
 		case w == "{":
 			if len(open) > 0 {
 				at := &open[len(open)-1]
-				at.subject = at.subject || at.kind == "CASEEXPR" && at.field == "arg"
+				at.subject = at.subject || (at.kind == "CASEEXPR" || at.kind == "CASE") && at.field == "arg" // CASE before Postgres 15
 			}
 			open, label = append(open, node{}), true
 		case w == "}" && len(open) > 0:
