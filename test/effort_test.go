@@ -183,7 +183,7 @@ func TestEffortForAKey(t *testing.T) {
 func synced(g *gate, conn *pgx.Conn, text string) error {
 	plan := g.planner.Plan([]byte(text), rewrite.Env{})
 	if plan.Outcome != rewrite.Rewrite {
-		return fmt.Errorf("it is not rewritten: %v", plan.Refusal)
+		return fmt.Errorf("its outcome is %s", plan.Outcome)
 	}
 	texts := []string{plan.Extended.Text}
 	for _, sync := range plan.Statements[0].Syncs {
