@@ -54,15 +54,11 @@ func steady(ctx context.Context, tx pgx.Tx, r ExprRequest, e Expr, n nodes) (*Ex
 // readsAs reports whether the view that sql makes has those operators in the forms
 // that look for them by name, under that search_path.
 func readsAs(ctx context.Context, tx pgx.Tx, sql, path string, named []uint32) (same bool, err error) {
-	savepoint, err := tx.Begin(ctx)
+	savepoint, back, err := setSavepoint(ctx, tx)
 	if err != nil {
-		return false, fmt.Errorf("setting a savepoint: %w", err)
+		return false, err
 	}
-	defer func() {
-		if e := savepoint.Rollback(ctx); e != nil && err == nil {
-			err = fmt.Errorf("rolling back to the savepoint: %w", e)
-		}
-	}()
+	defer back(&err)
 	if _, err := savepoint.Exec(ctx, "DROP VIEW pg_temp."+scratchView); err != nil {
 		return false, fmt.Errorf("making room to read it again: %w", err)
 	}

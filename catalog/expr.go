@@ -51,15 +51,11 @@ func (s *Snapshot) resolveOne(ctx context.Context, tx pgx.Tx, r ExprRequest) (e 
 	if refused := unbalanced(r.SQL); refused != nil {
 		return Expr{Err: refused}, nil
 	}
-	savepoint, err := tx.Begin(ctx)
+	savepoint, back, err := setSavepoint(ctx, tx)
 	if err != nil {
-		return Expr{}, fmt.Errorf("setting a savepoint: %w", err)
+		return Expr{}, err
 	}
-	defer func() {
-		if e := savepoint.Rollback(ctx); e != nil && err == nil {
-			err = fmt.Errorf("rolling back to the savepoint: %w", e)
-		}
-	}()
+	defer back(&err)
 	w := wrap(r)
 	// Not Exec: without arguments that is the simple protocol, which would
 	// take more than one statement.
@@ -70,6 +66,19 @@ func (s *Snapshot) resolveOne(ctx context.Context, tx pgx.Tx, r ExprRequest) (e 
 		return Expr{}, fmt.Errorf("asking Postgres: %w", err)
 	}
 	return describe(ctx, savepoint, r, oid)
+}
+
+// setSavepoint sets a savepoint. What is done behind it is taken back by back, which is
+// deferred with the error that its function returns.
+func setSavepoint(ctx context.Context, tx pgx.Tx) (savepoint pgx.Tx, back func(err *error), err error) {
+	if savepoint, err = tx.Begin(ctx); err != nil {
+		return nil, nil, fmt.Errorf("setting a savepoint: %w", err)
+	}
+	return savepoint, func(err *error) {
+		if e := savepoint.Rollback(ctx); e != nil && *err == nil {
+			*err = fmt.Errorf("rolling back to the savepoint: %w", e)
+		}
+	}, nil
 }
 
 const describeSQL = `

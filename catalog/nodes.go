@@ -57,10 +57,7 @@ func parseNodes(tree string) nodes {
 		case strings.HasPrefix(w, ":"):
 			open[len(open)-1].field = w[1:]
 		default:
-			if field := open[len(open)-1].field; field == "opno" && byName(open) {
-				n.named = append(n.named, number(w))
-			}
-			n.value(&open[len(open)-1], w)
+			n.value(open, w)
 		}
 	})
 	return n
@@ -95,23 +92,28 @@ func words(tree string, fn func(string)) {
 	flush(len(tree))
 }
 
-// value takes the first word of a field's value.
-func (n *nodes) value(at *node, w string) {
+// value takes the first word of the value of a field of the innermost node.
+func (n *nodes) value(open []node, w string) {
+	at := &open[len(open)-1]
 	field := at.field
 	at.field = ""
 	if field == "usingClause" {
 		at.using = w != "<>"
 		return
 	}
-	if w == "" || w[0] < '0' || '9' < w[0] {
+	number, err := strconv.ParseUint(w, 10, 32)
+	if err != nil {
 		return
 	}
-	oid := number(w)
+	oid := uint32(number)
 	switch field {
 	case "funcid", "aggfnoid", "winfnoid":
 		n.functions = append(n.functions, oid)
 	case "opno":
 		n.operators = append(n.operators, oid)
+		if byName(open) {
+			n.named = append(n.named, oid)
+		}
 	case "funcformat":
 		n.calls = n.calls || oid == 0 // COERCE_EXPLICIT_CALL
 		n.calls = n.calls || oid == 3 // COERCE_SQL_SYNTAX
@@ -150,15 +152,6 @@ func byName(open []node) bool {
 		return at.field == "quals" && at.using
 	}
 	return false
-}
-
-// number is what a word stands for, or 0 where it is none.
-func number(w string) uint32 {
-	n, err := strconv.ParseUint(w, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return uint32(n)
 }
 
 // sqlValues is SQLValueFunctionOp of src/include/nodes/primnodes.h.

@@ -174,13 +174,7 @@ func (b *block) columnsPartBack(s syncText) {
 }
 
 func (b *block) columnsOfKeysBack(s syncText) {
-	b.keepLastval(s.triggered(onUpdate), func() {
-		b.stirring(s, func() { b.statement(s, "", syncText.columnsDown) })
-	})
-	if s.triggered(onUpdate) {
-		b.raise(s, syncText.kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
-			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
-	}
+	b.writeOld(s, syncText.columnsDown, syncText.kept)
 }
 
 func (s syncText) columnsDown() string {

@@ -144,11 +144,16 @@ func (m *Migration) idleForeignKey() *catalog.ForeignKey { return m.cascade(true
 func (m *Migration) cascade(idle bool) *catalog.ForeignKey {
 	for i := range m.New.ForeignKeys {
 		fk := &m.New.ForeignKeys[i]
-		if fk.Idle == idle && fk.RefTable == m.Old.Name && fk.OnDelete == 'c' && len(fk.Columns) == len(m.Rule.New.Parents) && m.along(fk) {
+		if fk.OnDelete == 'c' && m.belongs(fk, idle) {
 			return fk
 		}
 	}
 	return nil
+}
+
+// belongs reports whether fk is of new rows to their old row, and is idle or not.
+func (m *Migration) belongs(fk *catalog.ForeignKey, idle bool) bool {
+	return fk.Idle == idle && fk.RefTable == m.Old.Name && len(fk.Columns) == len(m.Rule.New.Parents) && m.along(fk)
 }
 
 // keyCascades reports whether the database carries a change of the key over: one
@@ -156,7 +161,7 @@ func (m *Migration) cascade(idle bool) *catalog.ForeignKey {
 func (m *Migration) keyCascades() bool {
 	for i := range m.New.ForeignKeys {
 		fk := &m.New.ForeignKeys[i]
-		if !fk.Idle && fk.RefTable == m.Old.Name && fk.OnUpdate == 'c' && len(fk.Columns) == len(m.Rule.New.Parents) && m.along(fk) {
+		if fk.OnUpdate == 'c' && m.belongs(fk, false) {
 			return true
 		}
 	}

@@ -30,18 +30,15 @@ func (c *check) sideways(m *Migration) {
 			changes = append(changes, fk.Columns...)
 		}
 		for _, column := range changes {
-			switch {
-			case along && m.parentOf(column) && fk.OnUpdate == 'c' && !has(fk.Sets, column):
-				continue
-			case along && m.parentOf(column):
-				c.fail(c.rule.New.Pos, "let it be ON DELETE CASCADE, and ON UPDATE NO ACTION or CASCADE",
-					"the foreign key %s of %s to %s changes %s, so that new rows would lose their old one", fk.Name, m.New.Name, fk.RefTable, column)
-			case m.downReads([]string{column}):
-				c.fail(c.rule.New.Pos, "let it be ON DELETE and ON UPDATE NO ACTION",
-					"the foreign key %s of %s to %s changes %s, which would not be changed in the old shape", fk.Name, m.New.Name, fk.RefTable, column)
-			default:
+			parent := along && m.parentOf(column)
+			if parent && fk.OnUpdate == 'c' && !has(fk.Sets, column) || !parent && !m.downReads([]string{column}) {
 				continue
 			}
+			hint, effect := "let it be ON DELETE and ON UPDATE NO ACTION", "which would not be changed in the old shape"
+			if parent {
+				hint, effect = "let it be ON DELETE CASCADE, and ON UPDATE NO ACTION or CASCADE", "so that new rows would lose their old one"
+			}
+			c.fail(c.rule.New.Pos, hint, "the foreign key %s of %s to %s changes %s, %s", fk.Name, m.New.Name, fk.RefTable, column, effect)
 			break
 		}
 	}

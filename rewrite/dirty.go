@@ -2,7 +2,6 @@ package rewrite
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pgjanus/pgjanus/rules"
 )
@@ -69,14 +68,14 @@ func (b *block) forward(s syncText, body func()) {
 	key := "ARRAY[" + list(s.Key, func(i int, k KeyColumn) string { return k.Text(fmt.Sprintf("u.k%d", i)) }) + "]"
 	name := Literal(s.Rule.Name)
 	soil := func() {
-		b.line("PERFORM %s;", strings.TrimPrefix(b.qualified(fmt.Sprintf("SELECT pgjanus.soil(%s, %s, SQLSTATE, SQLERRM) FROM %s", name, key, s.keyRows("u"))), "SELECT "))
+		b.line("PERFORM %s;", b.expression(fmt.Sprintf("pgjanus.soil(%s, %s, SQLSTATE, SQLERRM) FROM %s", name, key, s.keyRows("u"))))
 		b.line("%s.soiled := true;", label)
 	}
 	attempt := func() {
 		b.line("BEGIN")
 		body()
 		b.line("IF pgjanus.soiled(%s) THEN", name)
-		b.line("\tPERFORM %s;", strings.TrimPrefix(b.qualified(fmt.Sprintf("SELECT pgjanus.clean(%s, %s) FROM %s", name, key, s.keyRows("u"))), "SELECT "))
+		b.line("\tPERFORM %s;", b.expression(fmt.Sprintf("pgjanus.clean(%s, %s) FROM %s", name, key, s.keyRows("u"))))
 		b.line("END IF;")
 		b.line("EXCEPTION WHEN OTHERS THEN")
 		b.when(grave)
@@ -88,7 +87,7 @@ func (b *block) forward(s syncText, body func()) {
 	soil()
 	b.line("ELSE")
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("a%d", i), typeName(k.Type)+"[]")
+		b.variable(fmt.Sprintf("a%d", i), k.Type+"[]")
 		b.line("%s.a%d := %[1]s.k%[2]d;", label, i)
 	}
 	b.line("FOR i IN 1 .. pg_catalog.cardinality(%s.a0) LOOP", label)

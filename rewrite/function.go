@@ -123,7 +123,7 @@ func (m *Migration) call(f *Function, row string) string {
 
 // variable declares a variable, where it is not yet.
 func (b *block) variable(name, typ string) {
-	if line := fmt.Sprintf("\t%s %s;\n", name, typ); !strings.Contains(b.declare.String(), line) {
+	if line := fmt.Sprintf("\t%s %s;\n", name, typeName(typ)); !strings.Contains(b.declare.String(), line) {
 		b.declare.WriteString(line)
 	}
 }
@@ -177,8 +177,7 @@ const serializationFailure = "40001"
 
 // when begins what happens only where the condition holds.
 func (b *block) when(condition string) {
-	const head = "SELECT "
-	b.line("IF %s THEN", strings.TrimPrefix(b.qualified(head+condition), head))
+	b.line("IF %s THEN", b.expression(condition))
 }
 
 // raise adds an error that is raised where the condition holds.
@@ -203,8 +202,13 @@ func (b *block) probe(s syncText, text func(s syncText) string) {
 	b.probes = append(b.probes, b.qualified(text(s)))
 }
 
-func (b *block) qualified(sql string) string {
-	out, err := qualify(sql)
+func (b *block) qualified(sql string) string { return b.told(qualify(sql)) }
+
+// expression is qualified for an expression, or for all that stands behind SELECT.
+func (b *block) expression(text string) string { return b.told(qualifyExpr(text)) }
+
+// told notes the first error.
+func (b *block) told(out string, err error) string {
 	if err != nil && b.err == nil {
 		b.err = err
 	}

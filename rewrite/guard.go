@@ -71,7 +71,7 @@ func (m *Migration) oldTables() []rules.Table {
 func (b *block) guardTrigger(s syncText) {
 	b.trigger = true
 	keys := list(s.Key, func(i int, k KeyColumn) string {
-		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
 		return fmt.Sprintf("array_agg(w.%s)", Ident(k.Name))
 	})
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })

@@ -107,11 +107,7 @@ func (w *planning) setEnd(i int) int {
 				return i - 1
 			}
 			depth = 0 // i is in (a, b) = ..
-		case pg_query.Token_FROM:
-			if depth == 0 && w.tokens[i-1].kind != pg_query.Token_DISTINCT {
-				return i - 1
-			}
-		case pg_query.Token_WHERE, pg_query.Token_RETURNING, pg_query.Token_ASCII_59:
+		case pg_query.Token_FROM, pg_query.Token_WHERE, pg_query.Token_RETURNING, pg_query.Token_ASCII_59:
 			if depth == 0 {
 				return i - 1
 			}
@@ -161,8 +157,7 @@ func (w *planning) inlineInsert(m *Migration, n *pg_query.InsertStmt, to int) bo
 		}
 		texts[i] = text
 	}
-	names := list(m.UpColumns(), func(_ int, c string) string { return Ident(c) })
-	w.edits.insert(w.tokens[listed-1].end, ", "+names)
+	w.edits.insert(w.tokens[listed-1].end, ", "+m.upNames())
 	for i, open := range opens {
 		w.edits.insert(w.tokens[closing(w.tokens, open)-1].end, ", "+texts[i])
 	}
@@ -336,10 +331,9 @@ func defaultValue(c *catalog.Column) (string, bool) {
 	if c.Default == "" {
 		return "(NULL)::" + typeName(c.Type), true
 	}
-	const head = "SELECT "
 	text, err := portable(c.Default)
 	if err == nil {
-		text, err = qualify(head + text)
+		text, err = qualifyExpr(text)
 	}
-	return "(" + strings.TrimPrefix(text, head) + ")::" + typeName(c.Type), err == nil
+	return "(" + text + ")::" + typeName(c.Type), err == nil
 }

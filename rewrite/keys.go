@@ -105,7 +105,7 @@ func set(setting string, parts ...string) string {
 // each column of the key, and returns where there are none.
 func (b *block) takeKeys(s syncText) {
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
 		b.line("%s.k%d := %s;", label, i, k.recorded())
 	}
 	b.line("IF pg_catalog.cardinality(%s.k0) OPERATOR(pg_catalog.=) 0 THEN", label)
@@ -139,7 +139,7 @@ func (s syncText) keyArray(i int) string {
 	if s.byRow {
 		return "ARRAY[" + s.argument(s.Key[i].Name) + "]"
 	}
-	return s.variable(fmt.Sprintf("k%d", i), typeName(s.Key[i].Type)+"[]")
+	return s.variable(fmt.Sprintf("k%d", i), s.Key[i].Type+"[]")
 }
 
 // keyRows is a relation of the keys, named alias, with columns k0.., for FROM.

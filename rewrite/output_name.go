@@ -31,17 +31,9 @@ func figureName(n *pg_query.Node) (string, int) {
 	case *pg_query.Node_CollateClause:
 		return figureName(n.CollateClause.Arg)
 	case *pg_query.Node_TypeCast:
-		if name, fits := figureName(n.TypeCast.Arg); fits >= named {
-			return name, fits
-		}
-		return lastName(n.TypeCast.TypeName.GetNames()), weakly
+		return figureOr(n.TypeCast.Arg, lastName(n.TypeCast.TypeName.GetNames()))
 	case *pg_query.Node_CaseExpr:
-		if n.CaseExpr.Defresult != nil {
-			if name, fits := figureName(n.CaseExpr.Defresult); fits >= named {
-				return name, fits
-			}
-		}
-		return "case", weakly
+		return figureOr(n.CaseExpr.Defresult, "case")
 	case *pg_query.Node_AExpr:
 		if n.AExpr.Kind == pg_query.A_Expr_Kind_AEXPR_NULLIF {
 			return "nullif", named
@@ -62,6 +54,14 @@ func figureName(n *pg_query.Node) (string, int) {
 		return "", nameless
 	}
 	return "", unknown
+}
+
+// figureOr is the name of n, if there is an n and it fits well, or else the weak one.
+func figureOr(n *pg_query.Node, weak string) (string, int) {
+	if name, fits := figureName(n); n != nil && fits >= named {
+		return name, fits
+	}
+	return weak, weakly
 }
 
 // lastName returns the last name of a list, in which subscripts and * are none.

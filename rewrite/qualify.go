@@ -20,6 +20,13 @@ func qualify(sql string) (string, error) {
 	return qualifying(tree, sql).apply(sql, 0, len(sql)), nil
 }
 
+// qualifyExpr is qualify for an expression, or for all that stands behind SELECT.
+func qualifyExpr(text string) (string, error) {
+	const head = "SELECT "
+	out, err := qualify(head + text)
+	return strings.TrimPrefix(out, head), err
+}
+
 // qualifying returns the edits that qualify makes to text.
 func qualifying(tree node, text string) edits {
 	var es edits

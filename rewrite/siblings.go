@@ -61,12 +61,8 @@ func (b *block) stirring(s syncText, write func()) {
 	}
 	drift := func(other *Migration) func(s syncText) string {
 		return func(s syncText) string {
-			disagree := other.Disagree
-			if other.Rule.Kind == rules.Rows {
-				disagree = other.rowsDrift
-			}
 			from, where := s.oldRows()
-			return fmt.Sprintf("SELECT count(*) FROM %s WHERE %s AND (%s)", from, where, disagree("old"))
+			return fmt.Sprintf("SELECT count(*) FROM %s WHERE %s AND (%s)", from, where, other.drifts("old"))
 		}
 	}
 	done := func(other *Migration) string {

@@ -3,6 +3,8 @@ package rewrite
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pgjanus/pgjanus/rules"
 )
 
 // The way back of kind rows: applications that know the new table write it, and
@@ -55,7 +57,7 @@ func (b *block) rowsBack(s syncText) {
 	b.line("END IF;")
 	b.guard(s)
 	b.demandOld(s)
-	b.writeOld(s)
+	b.writeOld(s, syncText.rowsDown, syncText.rowsKept)
 }
 
 // rowsCheck fails where the keys in the settings disagree: for a statement that
@@ -70,8 +72,8 @@ func (b *block) rowsCheck(s syncText) {
 	b.line("IF NOT (%s) THEN", writtenBack(s.Rule.Name))
 	b.whenKeys(s, syncText.moreThanUp, func() { b.drawBack(s) })
 	b.line("END IF;")
-	b.line("IF %s THEN", fixedSnapshot)
-	b.writeOld(s)
+	b.when(fixedSnapshot)
+	b.writeOld(s, syncText.rowsDown, syncText.rowsKept)
 	b.line("END IF;")
 }
 
@@ -91,11 +93,14 @@ func (b *block) demandOld(s syncText) {
 	b.line("END IF;")
 }
 
-// writeOld makes the old columns what down says.
-func (b *block) writeOld(s syncText) {
-	b.keepLastval(s.triggered(onUpdate), func() { b.statement(s, "", syncText.rowsDown) })
+// writeOld makes the old columns what down says, and where a trigger of the user for
+// UPDATE has seen to it that some are not, fails.
+func (b *block) writeOld(s syncText, down, kept func(s syncText) string) {
+	b.keepLastval(s.triggered(onUpdate), func() {
+		b.stirring(s, func() { b.statement(s, "", down) })
+	})
 	if s.triggered(onUpdate) {
-		b.raise(s, syncText.rowsKept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
+		b.raise(s, kept, "27000", "a trigger of "+s.Old.Name.String()+" has kept the old shape from being written",
 			"Let the trigger pass updates that change no column but "+quoted(s.Rule.Old.Columns)+".")
 	}
 }
@@ -194,6 +199,14 @@ func (s syncText) rowsKept() string {
 func (m *Migration) rowsDrift(alias string) string {
 	column := func(c string) string { return Ident(alias) + "." + Ident(c) }
 	return m.rowsDisagree(m.UpSQL(0, alias), func(i int) string { return column(m.Key[i].Name) }, column)
+}
+
+// drifts is the condition that the shapes of the old row named alias disagree.
+func (m *Migration) drifts(alias string) string {
+	if m.Rule.Kind == rules.Rows {
+		return m.rowsDrift(alias)
+	}
+	return m.Disagree(alias)
 }
 
 // moreThanUp is the condition that the new rows of one of the keys are not what up

@@ -3,13 +3,13 @@ package rewrite
 import "fmt"
 
 // fixedSnapshot is the condition that the transaction's snapshot does not move.
-const fixedSnapshot = "pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.!~~) 'read %'"
+const fixedSnapshot = "current_setting('transaction_isolation') !~~ 'read %'"
 
 // guard adds what a sync of kind rows has to make sure of in a transaction
 // whose snapshot does not move (REPEATABLE READ, SERIALIZABLE). Against another
 // writer of the row Postgres raises 40001 by itself. Two things it does not notice.
 func (b *block) guard(s syncText) {
-	b.line("IF %s THEN", fixedSnapshot)
+	b.when(fixedSnapshot)
 	b.raise(s, syncText.stale, serializationFailure, "could not serialize access due to concurrent update",
 		fmt.Sprintf("The backfill of migration %q filled this key after the transaction's snapshot was taken. Retry the transaction.", s.Rule.Name))
 	b.raise(s, syncText.deletedMeanwhile, serializationFailure, "could not serialize access due to concurrent delete", "The transaction might succeed if retried.")

@@ -62,7 +62,7 @@ func (b *block) rowsByRow(s syncText) {
 	b.guard(s)
 	var have, into []string
 	for i, k := range s.New.Key {
-		b.variable(fmt.Sprintf("pk%d", i), typeName(s.New.Column(k).Type)+"[]")
+		b.variable(fmt.Sprintf("pk%d", i), s.New.Column(k).Type+"[]")
 		into = append(into, fmt.Sprintf("%s.pk%d", label, i))
 		have = append(have, fmt.Sprintf("ARRAY(SELECT t.%s FROM %s t WHERE %s ORDER BY %s)", Ident(k), QName(s.Rule.New.Table),
 			s.onParents("t", s.keyArgument), list(s.New.Key, func(_ int, k string) string { return "t." + Ident(k) })))
@@ -110,7 +110,7 @@ func (s syncText) rowsInsert() string {
 // upRows is the query of up over the row in the arguments.
 func (s syncText) upRows() string { return s.up[0].render(s.argument) }
 
-// upNames are the columns of that query: an argument gives its column no name.
+// upNames are the columns that up yields; in a query over arguments they have no names.
 func (m *Migration) upNames() string {
 	return list(m.UpColumns(), func(_ int, name string) string { return Ident(name) })
 }
@@ -147,12 +147,16 @@ func (s syncText) rowsUpdate() string {
 	cols := s.UpColumns()
 	target := make([]string, len(s.New.Key))
 	for i, k := range s.New.Key {
-		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.variable(fmt.Sprintf("pk%d", i), typeName(s.New.Column(k).Type)+"[]"))
+		target[i] = fmt.Sprintf("t.%s = (%s)[d.n]", Ident(k), s.there(i))
 	}
-	there := s.variable("pk0", typeName(s.New.Column(s.New.Key[0]).Type)+"[]")
 	return fmt.Sprintf("UPDATE %s t SET %s FROM (%s) d WHERE d.n >= 1 AND d.n <= cardinality(%s) AND %s AND (%s)", QName(s.Rule.New.Table),
 		list(cols, func(i int, name string) string { return fmt.Sprintf("%s = d.c%d", Ident(name), i) }),
-		s.desired(), there, strings.Join(target, " AND "), s.differs())
+		s.desired(), s.there(0), strings.Join(target, " AND "), s.differs())
+}
+
+// there is the array of column i of the primary keys that the key has.
+func (s syncText) there(i int) string {
+	return s.variable(fmt.Sprintf("pk%d", i), s.New.Column(s.New.Key[i]).Type+"[]")
 }
 
 // differs is true where a column of t has another image than that of d. Where
@@ -183,7 +187,7 @@ func (s syncText) differs() string {
 // and is true where one stands before the last of those.
 func (s syncText) rowsAppend() string {
 	pk := Ident(s.New.Key[0])
-	there := s.variable("pk0", typeName(s.New.Column(s.New.Key[0]).Type)+"[]")
+	there := s.there(0)
 	return fmt.Sprintf("WITH ins AS (INSERT INTO %s AS t (%s) SELECT %s FROM (%s) d WHERE d.n > cardinality(%s) ORDER BY d.n RETURNING t.%s)"+
 		" SELECT coalesce(min(ins.%[6]s) < (%[5]s)[cardinality(%[5]s)], false) FROM ins", QName(s.Rule.New.Table), s.insertColumns(),
 		s.parentsThen(s.keyArgument, func(i int, _ string) string { return fmt.Sprintf("d.c%d", i) }), s.desired(), there, pk)

@@ -42,8 +42,13 @@ func scan(text string) ([]token, error) {
 		if t.Token == pg_query.Token_SQL_COMMENT || t.Token == pg_query.Token_C_COMMENT {
 			continue
 		}
-		if n := len(tokens); n > 0 && tokens[n-1].kind == tokenDot && t.KeywordKind != pg_query.KeywordKind_NO_KEYWORD {
-			t.Token = pg_query.Token_IDENT // a name: u.from
+		if n := len(tokens); n > 0 {
+			switch before := tokens[n-1].kind; {
+			case before == tokenDot && t.KeywordKind != pg_query.KeywordKind_NO_KEYWORD:
+				t.Token = pg_query.Token_IDENT // a name: u.from
+			case before == pg_query.Token_DISTINCT && t.Token == pg_query.Token_FROM:
+				t.Token = pg_query.Token_DISTINCT // IS DISTINCT FROM: it begins no clause
+			}
 		}
 		tokens = append(tokens, token{t.Token, int(t.Start), int(t.End)})
 	}
@@ -76,10 +81,10 @@ func closing(tokens []token, open int) int {
 }
 
 // next returns the index of the first token of that kind at or after i at the
-// same depth of parentheses, or -1. The one of IS DISTINCT FROM is none.
+// same depth of parentheses, or -1.
 func next(tokens []token, i int, kind pg_query.Token) int {
 	for depth := 0; i < len(tokens); i++ {
-		if depth == 0 && tokens[i].kind == kind && (kind != pg_query.Token_FROM || i == 0 || tokens[i-1].kind != pg_query.Token_DISTINCT) {
+		if depth == 0 && tokens[i].kind == kind {
 			return i
 		}
 		switch tokens[i].kind {

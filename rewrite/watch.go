@@ -75,7 +75,7 @@ func SeenSequence(migration string) string { return "pgjanus." + Ident("seen "+m
 func (b *block) watchOld(s syncText) {
 	b.watching(s)
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
 	}
 	keys := list(s.Key, func(_ int, k KeyColumn) string { return "array_agg(w." + Ident(k.Name) + ")" })
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
@@ -146,7 +146,7 @@ func (b *block) watchNew(s syncText) {
 	count("b", "before b", fmt.Sprintf("NOT EXISTS (SELECT FROM written w WHERE %s) AND %s", same, there("b")))
 	b.alarmed(s, s.Rule.New.Table)
 	keys := list(s.Key, func(i int, k KeyColumn) string {
-		b.variable(fmt.Sprintf("k%d", i), typeName(k.Type)+"[]")
+		b.variable(fmt.Sprintf("k%d", i), k.Type+"[]")
 		return fmt.Sprintf("array_agg(m.k%d)", i)
 	})
 	into := list(s.Key, func(i int, _ KeyColumn) string { return fmt.Sprintf("%s.k%d", label, i) })
@@ -176,7 +176,7 @@ func (b *block) watching(s syncText) {
 // where there are none.
 func (b *block) takeRecorded(s syncText) {
 	for i, k := range s.Key {
-		b.variable(fmt.Sprintf("r%d", i), typeName(k.Type)+"[] := '{}'")
+		b.variable(fmt.Sprintf("r%d", i), k.Type+"[] := '{}'")
 	}
 	b.when(fmt.Sprintf("length(current_setting(%s, true)) > 0", Literal(s.Key[0].Setting)))
 	for i, k := range s.Key {
@@ -231,7 +231,7 @@ func (b *block) fixedSnapshot(s syncText, condition func(s syncText) string, onl
 	if only != "" {
 		only = " AND " + only
 	}
-	b.when("current_setting('transaction_isolation') !~~ 'read %'" + only)
+	b.when(fixedSnapshot + only)
 	if s.Rule.Guard == rules.RejectGuard {
 		b.raise(s, condition, serializationFailure, "could not serialize access due to concurrent update",
 			fmt.Sprintf("The new shape that migration %q had of this key was written after the transaction's snapshot was taken. Retry the transaction.", s.Rule.Name))
@@ -250,10 +250,9 @@ func (b *block) alarmed(s syncText, table rules.Table) {
 	b.when(label + ".found > 0")
 	what := "concat(" + label + ".found, CASE WHEN " + label + ".found = 1 THEN ' row of ' ELSE ' rows of ' END, " + Literal(table.String()) +
 		", ' written past pgjanus', ' (key ' || " + label + ".key || ')')"
-	const head = "SELECT "
-	what = strings.TrimPrefix(b.qualified(head+what), head)
+	what = b.expression(what)
 	b.line("\tPERFORM pg_catalog.setval(%s, %s);", Literal(SeenSequence(s.Rule.Name)),
-		strings.TrimPrefix(b.qualified("SELECT (EXTRACT(epoch FROM clock_timestamp()) * 1000000)::bigint"), "SELECT "))
+		b.expression("(EXTRACT(epoch FROM clock_timestamp()) * 1000000)::bigint"))
 	shape, reject := "new", " Or set guard: sync for the migration."
 	log := fmt.Sprintf("pgjanus backfill %s --restart repairs drift; guard: sync keeps it from coming about.", s.Rule.Name)
 	if table != s.Rule.Old.Table { // guard: sync is of no use there
@@ -281,16 +280,12 @@ func (b *block) log(message, hint string) {
 // the key of one.
 func (s syncText) disagreeing() string {
 	from, where := s.oldRows()
-	disagree := s.Disagree
-	if s.Rule.Kind == rules.Rows {
-		disagree = s.rowsDrift
-	}
 	if s.tolerant() { // what is dirty is known
 		where += fmt.Sprintf(" AND NOT EXISTS (SELECT FROM pgjanus.dirty d WHERE d.migration = %s AND d.key = ARRAY[%s])", Literal(s.Rule.Name),
 			list(s.Key, func(_ int, k KeyColumn) string { return k.Text("old." + Ident(k.Name)) }))
 	}
 	return fmt.Sprintf("SELECT count(*), min(concat_ws(', ', %s)) FROM %s WHERE %s AND (%s)",
-		list(s.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) }), from, where, disagree("old"))
+		list(s.Key, func(_ int, k KeyColumn) string { return "old." + Ident(k.Name) }), from, where, s.drifts("old"))
 }
 
 func (s syncText) keyName(i int) string { return Ident(s.Key[i].Name) }
