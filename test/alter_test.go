@@ -10,8 +10,7 @@ import (
 // What is stored may change its text, and a default its value, by a statement that
 // names no table.
 func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE TYPE mood AS ENUM ('sad', 'ok');
 		CREATE TYPE weather AS ENUM ('rain', 'sun');
 		CREATE TYPE day AS (at date, "Weather" weather);
@@ -22,7 +21,6 @@ func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
 		CREATE TABLE moods (id int PRIMARY KEY, mood mood, days day[], n amounts, one amount, place places, other apart,
 			mood_text text, days_text text, n_text text, one_text text, place_text jsonb);
 		INSERT INTO moods VALUES (1, 'sad', ARRAY[('2020-01-01', 'rain')::day], '{3}', 1, ROW('x'), 'a')`)
-	g.serve()
 	g.use(`migrations:
   - name: moods
     phase: dualwrite
@@ -66,14 +64,12 @@ func TestAlterOfTheTypesOfMigratingColumns(t *testing.T) {
 
 // A table of a composite type has the columns of that.
 func TestAlterOfTheTypeOfATable(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TYPE thing AS (id int, price numeric(10,2), shown text);
+	g := newGateOver(t, `CREATE TYPE thing AS (id int, price numeric(10,2), shown text);
 		CREATE TYPE part AS (id bigint, of_id int, said text);
 		CREATE TABLE things OF thing (PRIMARY KEY (id));
 		CREATE SEQUENCE parts;
 		CREATE TABLE thing_parts OF part (PRIMARY KEY (id), id DEFAULT nextval('parts'), FOREIGN KEY (of_id) REFERENCES things ON DELETE CASCADE);
 		INSERT INTO things VALUES (1, 1.55)`)
-	g.serve()
 	g.use(`migrations:
   - name: things
     phase: dualwrite

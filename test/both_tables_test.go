@@ -13,10 +13,8 @@ import (
 
 // newBids is a table whose old column says less than the new rows do.
 func newBids(t *testing.T) *gate {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE lots (id int PRIMARY KEY, top int, note text);
+	g := newGateOver(t, `CREATE TABLE lots (id int PRIMARY KEY, top int, note text);
 		CREATE TABLE bids (id bigserial PRIMARY KEY, lot int REFERENCES lots ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED, price int)`)
-	g.serve()
 	g.use(`migrations:
   - name: bids
     phase: dualwrite

@@ -15,9 +15,7 @@ import (
 // In a session whose encoding is another the bytes of a name are not those that
 // the catalog has: such a text is never passed on as if it named none of ours.
 func TestNamesInAnotherEncodingAreNotOverlooked(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE "Zähler" (id int PRIMARY KEY, "größe" int, "größe_neu" bigint); INSERT INTO "Zähler" VALUES (1, 1, 1)`)
-	g.serve()
+	g := newGateOver(t, `CREATE TABLE "Zähler" (id int PRIMARY KEY, "größe" int, "größe_neu" bigint); INSERT INTO "Zähler" VALUES (1, 1, 1)`)
 	g.use(`migrations:
   - name: m
     phase: dualwrite

@@ -49,6 +49,15 @@ func newGate(t testing.TB, rows int) *gate {
 	return g
 }
 
+// newGateOver is a gate to a database with what sql makes, and without rules.
+func newGateOver(t testing.TB, sql ...string) *gate {
+	t.Helper()
+	g := &gate{t: t, direct: pgtest.Database(t)}
+	pgtest.Exec(t, g.direct, sql...)
+	g.serve()
+	return g
+}
+
 func (g *gate) serve() {
 	g.t.Helper()
 	config, err := pgx.ParseConfig(g.direct)

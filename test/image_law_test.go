@@ -11,9 +11,7 @@ import (
 // up and, unless it is empty, down.
 func lawGate(t *testing.T, columns, up, down string) *gate {
 	t.Helper()
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, "CREATE TYPE price AS (amount numeric, note text); CREATE TABLE t (id int PRIMARY KEY, "+columns+")")
-	g.serve()
+	g := newGateOver(t, "CREATE TYPE price AS (amount numeric, note text); CREATE TABLE t (id int PRIMARY KEY, "+columns+")")
 	g.use(lawRules(up, down))
 	return g
 }
@@ -128,10 +126,8 @@ func TestDownOfAnotherTypeIsComparedAsStored(t *testing.T) {
 
 // Kind rows: the law compares images as well.
 func TestRowsOfOtherImageAreCarriedOver(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE t (id int PRIMARY KEY, items jsonb);
+	g := newGateOver(t, `CREATE TABLE t (id int PRIMARY KEY, items jsonb);
 		CREATE TABLE items (id bigserial PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE, q numeric, seen text)`)
-	g.serve()
 	g.use(`migrations:
   - name: items
     phase: dualwrite
@@ -165,10 +161,8 @@ func TestRowsOfOtherImageAreCarriedOver(t *testing.T) {
 // Kind rows: a composite value of the new table may be compressed as a whole, or
 // a part of it.
 func TestRowsOfBytesThatShowNothingAreTheSame(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TYPE price AS (amount numeric, note text); CREATE TABLE t (id int PRIMARY KEY, o text);
+	g := newGateOver(t, `CREATE TYPE price AS (amount numeric, note text); CREATE TABLE t (id int PRIMARY KEY, o text);
 		CREATE TABLE prices (id bigserial PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE, p price)`)
-	g.serve()
 	g.use(`migrations:
   - name: prices
     phase: dualwrite
@@ -249,10 +243,8 @@ func TestInlineKnowsWhatTheRowWillBe(t *testing.T) {
 
 // Kind rows: an old column keeps its digits where its rows say nothing new.
 func TestOldColumnKeepsDigitsThatDownCannotHold(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE t (id int PRIMARY KEY, o numeric);
+	g := newGateOver(t, `CREATE TABLE t (id int PRIMARY KEY, o numeric);
 		CREATE TABLE parts (id bigserial PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE, part float8, seen text)`)
-	g.serve()
 	g.use(`migrations:
   - name: parts
     phase: dualwrite
@@ -276,10 +268,8 @@ func TestOldColumnKeepsDigitsThatDownCannotHold(t *testing.T) {
 
 // Kind rows: down may say more than up reads.
 func TestOldColumnThatDownSaysAndUpDoesNotRead(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE t (id int PRIMARY KEY, items jsonb, total numeric);
+	g := newGateOver(t, `CREATE TABLE t (id int PRIMARY KEY, items jsonb, total numeric);
 		CREATE TABLE items (id bigserial PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE, q numeric)`)
-	g.serve()
 	g.use(`migrations:
   - name: items
     phase: dualwrite

@@ -71,15 +71,13 @@ func TestAnAssignmentThatMovesTheKeyUnderTwoForeignKeys(t *testing.T) {
 
 // Nor does a statement name a key that is generated, or that a trigger changes.
 func TestAKeyThatMovesWithoutBeingNamed(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.n; RETURN NEW; END';
 		CREATE TABLE lines (n int, words text[], id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY);
 		CREATE TABLE notes (n int, words text[], id int PRIMARY KEY);
 		CREATE TRIGGER moved BEFORE INSERT OR UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION moved();
 		CREATE TABLE words (id bigserial PRIMARY KEY, line int REFERENCES lines ON DELETE CASCADE, word text);
 		CREATE TABLE marks (id bigserial PRIMARY KEY, note int REFERENCES notes ON DELETE CASCADE, word text)`)
-	g.serve()
 	g.use(`migrations:
   - name: lines
     phase: dualwrite
@@ -109,11 +107,9 @@ func TestAKeyThatMovesWithoutBeingNamedTakesItsNewRowsAlong(t *testing.T) {
 		"two foreign keys": "CONSTRAINT z FOREIGN KEY (line) REFERENCES lines ON UPDATE CASCADE, CONSTRAINT a FOREIGN KEY (line) REFERENCES lines ON DELETE CASCADE",
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &gate{t: t, direct: pgtest.Database(t)}
-			pgtest.Exec(t, g.direct, `
+			g := newGateOver(t, `
 				CREATE TABLE lines (n int, words text[], note text, id int GENERATED ALWAYS AS (n) STORED PRIMARY KEY, label text, mark text);
 				CREATE TABLE words (id bigserial PRIMARY KEY, line int, word text, `+keys+`)`)
-			g.serve()
 			g.use(`migrations:
   - name: lines
     phase: dualwrite

@@ -27,12 +27,10 @@ const shadows = `
 // Operators and types that a session finds ahead of the built-in ones have no say
 // in what a sync does, or an inline expression.
 func TestOperatorsAndTypesOfAnotherSchema(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, shadows, `
+	g := newGateOver(t, shadows, `
 		CREATE TABLE users (id text PRIMARY KEY, is_active boolean, note text DEFAULT 'x', status text, name varchar(9), label varchar(9), no int[], nos int[], ref text, uid uuid);
 		CREATE TABLE days (day date, who uuid, words text[], PRIMARY KEY (day, who));
 		CREATE TABLE words (id bigserial PRIMARY KEY, day date, who uuid, word text, FOREIGN KEY (day, who) REFERENCES days ON DELETE CASCADE)`)
-	g.serve()
 	g.use(`migrations:
   - name: users
     phase: dualwrite

@@ -282,10 +282,8 @@ func TestAttachedRowsHaveNoNewShape(t *testing.T) {
 
 // A backfill goes over partitions while rows are written, and move.
 func TestABackfillOfAPartitionedTable(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, parts, fmt.Sprintf(partsExpand, " ON UPDATE CASCADE"),
+	g := newGateOver(t, parts, fmt.Sprintf(partsExpand, " ON UPDATE CASCADE"),
 		`INSERT INTO parts SELECT (ARRAY['eu','us','asia'])[1 + g % 3], g, 'c', '[{"sku":"old"}]', g % 2 = 0 FROM generate_series(1000, 2500) g`)
-	g.serve()
 	g.use(fmt.Sprintf(partsRules, "dualwrite"))
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()

@@ -4,16 +4,12 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/pgjanus/pgjanus/internal/pgtest"
 )
 
 // In SQL a quote inside a name is written twice: a text that names the table so is
 // not passed on as if it named none of ours.
 func TestNamesWithQuotesAreNotOverlooked(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE "a""b" (id int PRIMARY KEY, o int, n int)`, `CREATE VIEW """v" AS SELECT * FROM "a""b"`)
-	g.serve()
+	g := newGateOver(t, `CREATE TABLE "a""b" (id int PRIMARY KEY, o int, n int)`, `CREATE VIEW """v" AS SELECT * FROM "a""b"`)
 	g.use(`migrations:
   - name: m
     phase: dualwrite

@@ -13,12 +13,10 @@ import (
 // What pgjanus adds to a statement, and its functions, mean the same in a session
 // in which a backslash in a plain string is an escape.
 func TestBackslashesInUpInASessionThatEscapesWithThem(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE TABLE codes (id int PRIMARY KEY, code text DEFAULT 'a\nb', kind text);
 		CREATE TABLE lines (id int PRIMARY KEY, words text);
 		CREATE TABLE words (id bigserial PRIMARY KEY, line int REFERENCES lines ON DELETE CASCADE, word text)`)
-	g.serve()
 	g.use(`migrations:
   - name: codes
     phase: dualwrite

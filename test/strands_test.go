@@ -2,17 +2,13 @@ package test
 
 import (
 	"testing"
-
-	"github.com/pgjanus/pgjanus/internal/pgtest"
 )
 
 // One migration may map several columns that have nothing to do with each other.
 // What one of them keeps is not lost because another one changes.
 func TestTheLawHoldsForColumnsThatHaveNothingToDoWithEachOther(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE t (id int PRIMARY KEY, active bool, cents numeric,
+	g := newGateOver(t, `CREATE TABLE t (id int PRIMARY KEY, active bool, cents numeric,
 		status text DEFAULT 'on', price int DEFAULT 0)`)
-	g.serve()
 	g.use(`migrations:
   - name: both
     phase: dualwrite

@@ -8,9 +8,7 @@ import (
 
 // up may take an element of an old column, which the statement gives as a value.
 func TestUpWithASubscript(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE TABLE t (id int PRIMARY KEY, tags text[] DEFAULT '{d,e}', first text, top text[])`)
-	g.serve()
+	g := newGateOver(t, `CREATE TABLE t (id int PRIMARY KEY, tags text[] DEFAULT '{d,e}', first text, top text[])`)
 	g.use(`migrations:
   - name: tags
     phase: dualwrite

@@ -192,14 +192,12 @@ func TestATriggerThatChangesWhatAnotherMigrationMaps(t *testing.T) {
     up: {%[3]s: "CASE WHEN old.%[2]s THEN 'yes' ELSE 'no' END"}
     down: {%[2]s: "new.%[3]s = 'yes'"}
 `
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE TABLE t (id int PRIMARY KEY, open bool DEFAULT false, paid bool DEFAULT false, history text[] DEFAULT '{}', open_is text DEFAULT 'no', paid_is text DEFAULT 'no');
 		CREATE TABLE saves (id bigserial PRIMARY KEY, of int REFERENCES t ON DELETE CASCADE, what text);
 		CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 			NEW.history := OLD.history || concat(NEW.open)::text; NEW.paid := NOT NEW.open; RETURN NEW; END $$;
 		CREATE TRIGGER note BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION note()`)
-	g.serve()
 	g.use("migrations:" + rows + fmt.Sprintf(columns, "b-paid", "paid", "paid_is") + fmt.Sprintf(columns, "c-open", "open", "open_is"))
 	conn := pgtest.Connect(t, g.dsn)
 	g.takes(t, conn,

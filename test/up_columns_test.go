@@ -8,11 +8,9 @@ import (
 
 // Columns of the new table may be called as those that pgjanus's own queries have.
 func TestColumnsNamedAsOnesOfSyncs(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE TABLE lists (p0 int PRIMARY KEY, n text);
 		CREATE TABLE parts (pk0 bigserial PRIMARY KEY, p0 int REFERENCES lists ON DELETE CASCADE, n text, c0 int)`)
-	g.serve()
 	g.use(`migrations:
   - name: order-items
     phase: dualwrite
@@ -34,13 +32,11 @@ func TestColumnsNamedAsOnesOfSyncs(t *testing.T) {
 // A column that up passes on has its name from the old table, also where the old
 // row comes as arguments.
 func TestUpPassesColumnsOn(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `
+	g := newGateOver(t, `
 		CREATE TABLE people (id int PRIMARY KEY, street text, "City" text);
 		CREATE TABLE addresses (id bigserial PRIMARY KEY, person int REFERENCES people ON DELETE CASCADE, street text, "City" text);
 		CREATE TABLE orders (id int PRIMARY KEY, note text, items jsonb);
 		CREATE TABLE items (id bigserial PRIMARY KEY, of int REFERENCES orders ON DELETE CASCADE, note text, sku text)`)
-	g.serve()
 	g.use(`migrations:
   - name: addresses
     phase: dualwrite

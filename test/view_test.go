@@ -134,11 +134,9 @@ func TestAViewOverTablesThatDifferInPhase(t *testing.T) {
 
 // In a view a default of the type goes before that of the column below.
 func TestAViewWhoseColumnHasTheDefaultOfADomain(t *testing.T) {
-	g := &gate{t: t, direct: pgtest.Database(t)}
-	pgtest.Exec(t, g.direct, `CREATE DOMAIN agreed AS boolean DEFAULT true;
+	g := newGateOver(t, `CREATE DOMAIN agreed AS boolean DEFAULT true;
 		CREATE TABLE accounts (id int PRIMARY KEY, ok agreed DEFAULT false, state text);
 		CREATE VIEW shown AS SELECT id, ok, state FROM accounts`)
-	g.serve()
 	g.use(`migrations:
   - name: accounts
     phase: dualwrite
